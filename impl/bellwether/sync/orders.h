@@ -1,0 +1,139 @@
+// Every memory order of the implementation, named once. An access passes its entry, and the Sync
+// policy resolves it, so that a checker can weaken one order at run time without a trace in the
+// headers.
+//
+// Each entry says what it pairs with and which invariant falls without it. The arguments are those
+// of C++20
+// ([intro.races], [atomics.order]); "head of a release sequence" is meant in its C++20 sense: a
+// release store or read-modify-write, followed by read-modify-writes only.
+//
+// Who owns what. A Writer belongs to its caller until LinkOne; from then on it belongs to the
+// leader of the queue, until the leader stores its state for the last time. The leadership itself
+// is handed on by SetState(STATE_GROUP_LEADER), or by the tail going to null
+// (ExitAsBatchGroupLeader_Cas) and from null to the next leader (LinkOne_Cas).
+#pragma once
+
+#include <atomic>
+#include <string_view>
+
+namespace bellwether::orders {
+
+struct LoadOrder {
+  std::string_view name;
+  std::memory_order order;
+};
+
+struct StoreOrder {
+  std::string_view name;
+  std::memory_order order;
+};
+
+// An unconditional read-modify-write.
+struct RmwOrder {
+  std::string_view name;
+  std::memory_order order;
+};
+
+// A compare-exchange: both orders are stated.
+struct CasOrder {
+  std::string_view name;
+  std::memory_order success;
+  std::memory_order failure;
+};
+
+// --- WriteThread: the tail of the queue, newest_writer_
+// -------------------------------------------------------------
+
+// Relaxed: only a guess at the tail, which LinkOne_Cas checks.
+inline constexpr LoadOrder LinkOne_Load{"LinkOne_Load", std::memory_order::relaxed};
+
+// Release: publishes the Writer's fields and link_older. Pairs with EnterAsBatchGroupLeader_Load,
+// with ExitAsBatchGroupLeader_Load and with the failure of the leader's CASes. Later links, grafts
+// are read-modify-writes, so they continue the release sequence: an acquire of a newer tail sees
+// this Writer too (INV_GROUP). Acquire: who finds null takes over what the last leader left (log,
+// sequence, first_error_). Pairs with the release of ExitAsBatchGroupLeader_Cas (INV_LEADER,
+// INV_SEQUENCE). Failure is relaxed: the value is only the next guess.
+inline constexpr CasOrder LinkOne_Cas{"LinkOne_Cas", std::memory_order::acq_rel,
+                                      std::memory_order::relaxed};
+
+// Acquire: the leader reads the fields of every Writer up to this tail. Pairs with the release of
+// LinkOne_Cas (INV_GROUP).
+inline constexpr LoadOrder EnterAsBatchGroupLeader_Load{"EnterAsBatchGroupLeader_Load",
+                                                        std::memory_order::acquire};
+
+// Failure acquires: the leader walks the newcomers. Pairs with the release of LinkOne_Cas
+// (INV_GROUP). Success needs no order, and acquires only because compilers refuse a failure that is
+// stronger: the CAS publishes no Writer that LinkOne_Cas has not published (it continues that
+// release sequence), and the links that the graft rewrote are read by this leader, or by the next
+// after SetState_Cas.
+inline constexpr CasOrder EnterAsBatchGroupLeader_GraftCas{
+    "EnterAsBatchGroupLeader_GraftCas", std::memory_order::acquire, std::memory_order::acquire};
+
+// Acquire: if the tail has moved, the leader walks the newcomers. Pairs with the release of
+// LinkOne_Cas (INV_LEADER).
+inline constexpr LoadOrder ExitAsBatchGroupLeader_Load{"ExitAsBatchGroupLeader_Load",
+                                                       std::memory_order::acquire};
+
+// Success releases the leadership and all that goes with it to whoever finds null. Pairs with the
+// acquire of LinkOne_Cas (INV_LEADER, INV_SEQUENCE). Failure acquires, as
+// ExitAsBatchGroupLeader_Load.
+inline constexpr CasOrder ExitAsBatchGroupLeader_Cas{
+    "ExitAsBatchGroupLeader_Cas", std::memory_order::release, std::memory_order::acquire};
+
+// --- WriteThread: the state word of a Writer
+// ------------------------------------------------------------------------
+
+// Relaxed: the caller made itself the leader; nobody else looks at its state.
+inline constexpr StoreOrder JoinBatchGroup_Store{"JoinBatchGroup_Store",
+                                                 std::memory_order::relaxed};
+
+// Acquire: takes over what came with the state: the leadership, or the status, the sequence and the
+// right to free the frame. Pairs with the release of SetState_Cas (INV_ACK, INV_LEADER,
+// INV_LIFETIME).
+inline constexpr LoadOrder AwaitState_Load{"AwaitState_Load", std::memory_order::acquire};
+
+// Acquire, as AwaitState_Load: the goal may be met between the spinning and the blocking.
+inline constexpr LoadOrder BlockingAwaitState_Load{"BlockingAwaitState_Load",
+                                                   std::memory_order::acquire};
+
+// Failure acquires: the goal was met instead. Pairs with the release of SetState_Cas (INV_ACK,
+// INV_LEADER). Success needs no order (the waiter goes for the mutex, which orders the rest), and
+// acquires only because failure does.
+inline constexpr CasOrder BlockingAwaitState_Cas{
+    "BlockingAwaitState_Cas", std::memory_order::acquire, std::memory_order::acquire};
+
+// Relaxed: under the Writer's mutex, which orders it after SetState_LockedStore.
+inline constexpr LoadOrder BlockingAwaitState_LockedLoad{"BlockingAwaitState_LockedLoad",
+                                                         std::memory_order::relaxed};
+
+// Relaxed: only a guess, which SetState_Cas checks.
+inline constexpr LoadOrder SetState_Load{"SetState_Load", std::memory_order::relaxed};
+
+// Release: hands over with the new state all that the waiter may now use. Pairs with
+// AwaitState_Load, with BlockingAwaitState_Load and with the failure of BlockingAwaitState_Cas
+// (INV_ACK, INV_LEADER, INV_LIFETIME). Failure is relaxed: the waiter is blocked, and the mutex
+// orders the rest.
+inline constexpr CasOrder SetState_Cas{"SetState_Cas", std::memory_order::release,
+                                       std::memory_order::relaxed};
+
+// Relaxed: under the Writer's mutex, as BlockingAwaitState_LockedLoad.
+inline constexpr StoreOrder SetState_LockedStore{"SetState_LockedStore",
+                                                 std::memory_order::relaxed};
+
+// --- WritePath: the published sequence
+// ------------------------------------------------------------------------------
+
+// Release: a reader of this sequence finds every batch up to it in the memtable. Pairs with
+// LastSequence_Load (INV_PUBLISH, INV_ATOMIC).
+inline constexpr StoreOrder SetLastSequence_Store{"SetLastSequence_Store",
+                                                  std::memory_order::release};
+
+// Acquire: pairs with the release of SetLastSequence_Store (INV_PUBLISH, INV_ATOMIC).
+inline constexpr LoadOrder LastSequence_Load{"LastSequence_Load", std::memory_order::acquire};
+
+// Relaxed: read by a thread that the hand-off has ordered after the store: the leader, which goes
+// on from there, and a writer on its return, whose group was published (INV_SEQUENCE, INV_ACK).
+inline constexpr LoadOrder LastSequence_OwnerLoad{"LastSequence_OwnerLoad",
+                                                  std::memory_order::relaxed};
+
+}  // namespace bellwether::orders
