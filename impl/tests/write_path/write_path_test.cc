@@ -129,7 +129,9 @@ class WritePathTest : public ::testing::Test {
   void Start(std::function<void()> write) {
     const int linked = Linked();
     threads_.emplace_back(std::move(write));
-    WaitForLinked(linked + 1);
+    std::unique_lock lock(mutex_);
+    // The first writer has its group to itself: nobody links before it has chosen.
+    changed_.wait(lock, [&] { return linked_ > linked && entered_ > 0; });
   }
   void WaitForLinked(int count) {
     std::unique_lock lock(mutex_);
@@ -138,6 +140,7 @@ class WritePathTest : public ::testing::Test {
   void Count(std::string_view action) {
     const std::lock_guard lock(mutex_);
     if (action == "LinkOne") ++linked_;
+    if (action == "EnterAsBatchGroupLeader") ++entered_;
     changed_.notify_all();
   }
   int Linked() {
@@ -160,6 +163,7 @@ class WritePathTest : public ::testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   int linked_ = 0;
+  int entered_ = 0;
 };
 
 TEST_F(WritePathTest, WritersBehindALeaderFormOneGroup) {
