@@ -1,0 +1,120 @@
+// WalWriter: the Log that a WritePath appends its write groups to (format: wal_format.h).
+//
+// Protocol: AddRecord appends a group as one record by one Append of the file; Sync makes all
+// records before it durable. Invariants: INV_ACK's half of the log (OK from AddRecord: the whole
+// record is in the file; OK from Sync: on the disk); after any error nothing is appended or synced
+// ever again, because a torn record may stand at the end and because the kernel may have dropped
+// the pages that a failed sync did not write. Thread safety: one thread at a time (the leader of
+// the log's queue).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "bellwether/storage/file_system.h"
+#include "bellwether/storage/wal_format.h"
+#include "bellwether/storage/write_batch.h"
+#include "bellwether/write_path/sequence.h"
+#include "bellwether/write_path/status.h"
+
+namespace bellwether {
+
+class WalWriter {
+ public:
+  using Batch = WriteBatch;
+
+  // REQUIRES: `file` is new: a log is written by one WalWriter from its first byte on.
+  explicit WalWriter(std::unique_ptr<WritableFile> file) : file_(std::move(file)) {}
+
+  // Appends the batches that batches.ForEach(f) hands to f(const WriteBatch&), oldest first, as one
+  // record that begins at sequence `first`.
+  template <class Group>
+  Status AddRecord(SequenceNumber first, const Group& batches) {
+    if (!error_.ok()) return Refused();
+    try {
+      if (!SerializeGroup(first, batches)) {
+        return Keep(Status::InvalidArgument("write group with more than 2^32-1 operations"));
+      }
+      Fragmentize();
+    } catch (const std::bad_alloc&) {
+      return Keep(Status::OutOfMemory("no memory for the record of the write group"));
+    }
+    return Keep(file_->Append(fragments_));
+  }
+
+  Status Sync() { return error_.ok() ? Keep(file_->Sync()) : Refused(); }
+
+  // Does not sync.
+  Status Close() { return file_->Close(); }
+
+  uint64_t size() const { return file_->size(); }
+  const std::string& path() const { return file_->path(); }
+
+ private:
+  // The first error, as the answer to a request that was not even tried.
+  Status Refused() const { return error_.With(Status::Code::kAborted); }
+
+  Status Keep(Status status) {
+    if (!status.ok()) error_ = status;
+    return status;
+  }
+
+  template <class Group>
+  bool SerializeGroup(SequenceNumber first, const Group& batches) {
+    uint64_t count = 0;
+    payload_.assign(kBatchHeaderSize, '\0');
+    batches.ForEach([&](const WriteBatch& batch) {
+      count += batch.Count();
+      payload_.append(batch.Operations());
+    });
+    EncodeFixed(payload_.data(), first);
+    EncodeFixed(payload_.data() + kBatchCountOffset, static_cast<uint32_t>(count));
+    return count <= std::numeric_limits<uint32_t>::max();
+  }
+
+  // Cuts payload_ into the fragments of a record, with the trailer before it if one is due.
+  void Fragmentize() {
+    fragments_.clear();
+    std::string_view left = payload_;
+    bool begins = true;
+    do {
+      const size_t room = LeftInBlock(file_->size() + fragments_.size());
+      if (room < kWalHeaderSize) {
+        fragments_.append(room, '\0');
+        continue;
+      }
+      const std::string_view piece = left.substr(0, room - kWalHeaderSize);
+      left.remove_prefix(piece.size());
+      const bool ends = left.empty();
+      AppendFragment(begins ? (ends ? FragmentType::kFull : FragmentType::kFirst)
+                            : (ends ? FragmentType::kLast : FragmentType::kMiddle),
+                     piece);
+      begins = false;
+    } while (!left.empty());
+  }
+
+  void AppendFragment(FragmentType type, std::string_view payload) {
+    const size_t start = fragments_.size();
+    fragments_.append(kWalHeaderSize, '\0');
+    fragments_.append(payload);
+    char* header = fragments_.data() + start;
+    EncodeFixed(header + kWalLengthOffset, static_cast<uint16_t>(payload.size()));
+    header[kWalTypeOffset] = static_cast<char>(type);
+    const std::string_view covered = std::string_view(fragments_).substr(start + kWalTypeOffset);
+    EncodeFixed(header, FragmentCrc(covered));
+  }
+
+  const std::unique_ptr<WritableFile> file_;
+  Status error_ = Status::OK();
+  std::string payload_;  // kept from record to record for their memory
+  std::string fragments_;
+};
+
+}  // namespace bellwether
