@@ -80,12 +80,63 @@ inline constexpr LoadOrder ExitAsBatchGroupLeader_Load{"ExitAsBatchGroupLeader_L
 inline constexpr CasOrder ExitAsBatchGroupLeader_Cas{
     "ExitAsBatchGroupLeader_Cas", std::memory_order::release, std::memory_order::acquire};
 
+// Failure acquires, as ExitAsBatchGroupLeader_Load. Success needs no order, and acquires only
+// because failure does: the dummy publishes nothing (it continues the release sequence of
+// LinkOne_Cas), and the leadership stays.
+inline constexpr CasOrder ExitAsBatchGroupLeader_DummyCas{
+    "ExitAsBatchGroupLeader_DummyCas", std::memory_order::acquire, std::memory_order::acquire};
+
+// --- WriteThread: the tail of the memtable queue, newest_memtable_writer_
+// ---------------------------------------------
+
+// Relaxed: only a guess at the tail, which LinkGroup_Cas checks.
+inline constexpr LoadOrder LinkGroup_Load{"LinkGroup_Load", std::memory_order::relaxed};
+
+// Release: publishes the group's links, sequences and statuses. Pairs with
+// EnterAsMemTableWriter_Load and with the failure of ExitAsMemTableWriter_Cas (INV_GROUP). Acquire:
+// who finds null passes on what the last memtable leader left (memtable, memtable_error_). Pairs
+// with the release of ExitAsMemTableWriter_Cas (INV_PUBLISH). Failure is only the next guess.
+inline constexpr CasOrder LinkGroup_Cas{"LinkGroup_Cas", std::memory_order::acq_rel,
+                                        std::memory_order::relaxed};
+
+// Acquire: the memtable leader reads every Writer up to this tail. Pairs with the release of
+// LinkGroup_Cas (INV_GROUP).
+inline constexpr LoadOrder EnterAsMemTableWriter_Load{"EnterAsMemTableWriter_Load",
+                                                      std::memory_order::acquire};
+
+// Success releases the memtable queue and what goes with it to whoever finds null. Pairs with the
+// acquire of LinkGroup_Cas and of WaitForMemTableWriters_Load (INV_PUBLISH). Failure acquires: the
+// leader walks the newcomers (LinkGroup_Cas).
+inline constexpr CasOrder ExitAsMemTableWriter_Cas{
+    "ExitAsMemTableWriter_Cas", std::memory_order::release, std::memory_order::acquire};
+
+// Acquire: null means that all groups are in the memtable. Pairs with ExitAsMemTableWriter_Cas
+// (INV_PUBLISH).
+inline constexpr LoadOrder WaitForMemTableWriters_Load{"WaitForMemTableWriters_Load",
+                                                       std::memory_order::acquire};
+
+// Relaxed: the caller leads both queues, and SetState_Cas hands on to the next leader of the log
+// queue, who alone can link.
+inline constexpr StoreOrder WaitForMemTableWriters_Store{"WaitForMemTableWriters_Store",
+                                                         std::memory_order::relaxed};
+
+// --- WriteThread: the parallel writers of a group that still insert, WriteGroup::running
+// --------------------------------
+
+// Relaxed: the SetState_Cas that launches each writer comes after it and releases.
+inline constexpr StoreOrder LaunchParallelMemTableWriters_Store{
+    "LaunchParallelMemTableWriters_Store", std::memory_order::relaxed};
+
+// Release: what this writer inserted. Acquire: the last one publishes what all have inserted. Each
+// pairs with the others, which form one release sequence (INV_PUBLISH, INV_STATUS).
+inline constexpr RmwOrder CompleteParallelMemTableWriter_FetchSub{
+    "CompleteParallelMemTableWriter_FetchSub", std::memory_order::acq_rel};
+
 // --- WriteThread: the state word of a Writer
 // ------------------------------------------------------------------------
 
-// Relaxed: the caller made itself the leader; nobody else looks at its state.
-inline constexpr StoreOrder JoinBatchGroup_Store{"JoinBatchGroup_Store",
-                                                 std::memory_order::relaxed};
+// Relaxed: the owner stores into its own Writer, while nobody else may set or read the state.
+inline constexpr StoreOrder OwnState_Store{"OwnState_Store", std::memory_order::relaxed};
 
 // Acquire: takes over what came with the state: the leadership, or the status, the sequence and the
 // right to free the frame. Pairs with the release of SetState_Cas (INV_ACK, INV_LEADER,
@@ -131,9 +182,20 @@ inline constexpr StoreOrder SetLastSequence_Store{"SetLastSequence_Store",
 // Acquire: pairs with the release of SetLastSequence_Store (INV_PUBLISH, INV_ATOMIC).
 inline constexpr LoadOrder LastSequence_Load{"LastSequence_Load", std::memory_order::acquire};
 
-// Relaxed: read by a thread that the hand-off has ordered after the store: the leader, which goes
-// on from there, and a writer on its return, whose group was published (INV_SEQUENCE, INV_ACK).
+// Relaxed: read by a writer on its return, which the hand-off has ordered after the publication of
+// its group (INV_ACK).
 inline constexpr LoadOrder LastSequence_OwnerLoad{"LastSequence_OwnerLoad",
                                                   std::memory_order::relaxed};
+
+// --- WritePath: the first error, first_error_
+// ---------------------------------------------------------------------------
+
+// Release: publishes the Status that it points to. Pairs with FirstError_Load (INV_STATUS). Failure
+// is relaxed: somebody else's error was first, and is not looked at.
+inline constexpr CasOrder Poison_Cas{"Poison_Cas", std::memory_order::release,
+                                     std::memory_order::relaxed};
+
+// Acquire: pairs with the release of Poison_Cas (INV_STATUS).
+inline constexpr LoadOrder FirstError_Load{"FirstError_Load", std::memory_order::acquire};
 
 }  // namespace bellwether::orders

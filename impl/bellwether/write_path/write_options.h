@@ -1,4 +1,4 @@
-// What a caller asks of one write, and what it is told.
+// What a caller asks of one write, what it is told, and the modes of the path.
 #pragma once
 
 #include <cstddef>
@@ -8,22 +8,50 @@
 
 namespace bellwether {
 
+// Runs when the write is about to be logged, in the leader's thread, with no write in between. A
+// failure fails this write alone: it takes no sequence, and nothing of it reaches the log.
+class WriteCallback {
+ public:
+  WriteCallback() = default;
+  WriteCallback(const WriteCallback&) = delete;
+  WriteCallback& operator=(const WriteCallback&) = delete;
+  virtual ~WriteCallback() = default;
+
+  virtual Status Callback() = 0;
+
+  // False: the write is logged in a group of its own.
+  virtual bool AllowWriteBatching() const = 0;
+};
+
 struct WriteOptions {
   // The write is acknowledged only after the log was synced (fdatasync) behind it.
   bool sync = false;
+  // Log only: the batch takes no sequence and nothing of it is published (Prepare, Rollback).
+  bool disable_memtable = false;
+  // Not owned; outlives the call.
+  WriteCallback* callback = nullptr;
 };
 
 struct WriteResult {
   Status status;
-  // Of the first operation of the batch; 0 if the write failed or the batch is empty.
+  // Of the first operation of the batch; 0 if the write failed or took no sequence.
   SequenceNumber sequence = 0;
 };
 
+// RocksDB's options of the same names. enable_pipelined_write excludes two_write_queues.
 struct WritePathOptions {
+  // The writers of a group insert into the memtable in parallel.
+  bool allow_concurrent_memtable_write = false;
+  // The next group is logged while this one is inserted.
+  bool enable_pipelined_write = false;
+  // Writes with disable_memtable have a queue of their own.
+  bool two_write_queues = false;
   // Upper bound on the bytes of a write group's batches. A group whose leader has a small batch (at
   // most an eighth) is kept small as well, so that a small write does not wait for a large one.
-  // RocksDB's option of the same name.
   std::size_t max_write_batch_group_size_bytes = std::size_t{1} << 20;
+  // From this many writers on, a parallel group is launched by stride callers, about sqrt(n) of
+  // them.
+  std::size_t parallel_stride_threshold = 20;
 };
 
 }  // namespace bellwether

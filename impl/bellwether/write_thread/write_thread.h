@@ -1,21 +1,25 @@
-// WriteThread: the queue of writers and its leader, as RocksDB's class of that name.
+// WriteThread: the queues of writers and their leaders, as RocksDB's class of that name.
 //
 //   JoinBatchGroup           LinkOne pushes the Writer on a lock-free list; who finds it empty
 //   leads, the others AwaitState EnterAsBatchGroupLeader  the leader collects a group: itself and
-//   the compatible writers queued behind it … the leader writes the log and the memtable for its
-//   group … ExitAsBatchGroupLeader   gives the leadership on (or leaves the queue empty), then
-//   completes its followers
+//   the compatible writers queued behind it … the leader writes the log for its group …
+//   ExitAsBatchGroupLeader   gives the leadership on (or leaves the queue empty), then completes
+//   its followers;
+//                            pipelined: links the group into the memtable queue instead
+//   EnterAsMemTableWriter, LaunchParallelMemTableWriters, … ExitAsMemTableWriter:
+//   memtable_writers.h
 //
-// The list hangs from newest_writer_ by link_older; link_newer is made when a leader needs it.
+// A list hangs from newest_writer_ by link_older; link_newer is made when a leader needs it.
 // Incompatible writers are skipped, not stopped at: they are grafted behind the group in their
 // order, and the oldest of them leads next.
 //
 // Invariants
-//   INV_LEADER    one leader at a time: leadership comes only from an empty list or from the leader
-//   that leaves INV_GROUP     a group is its leader and compatible writers in queue order; skipped
-//   writers keep their order, come next INV_LIFETIME  no Writer is touched after its terminal state
-//   is stored INV_WAKEUP    SetState wakes a blocked Writer for every state that it awaits
-//   INV_QUIET     with no write in flight newest_writer_ is null
+//   INV_LEADER    one leader of a queue at a time: leadership comes only from an empty list or from
+//   the leader that leaves INV_GROUP     a group is its leader and compatible writers in queue
+//   order; skipped writers keep their order, come next INV_SEQUENCE  groups enter the memtable
+//   queue in the order of the log INV_LIFETIME  no Writer is touched after STATE_COMPLETED is
+//   stored, no WriteGroup after its leader's is INV_QUIET     with no write in flight both tails
+//   are null
 //
 // Thread safety: all functions may be called concurrently; each is for the role that its REQUIRES
 // names.
@@ -26,6 +30,7 @@
 
 #include "bellwether/sync/orders.h"
 #include "bellwether/sync/sync.h"
+#include "bellwether/write_thread/state_word.h"
 #include "bellwether/write_thread/write_group.h"
 #include "bellwether/write_thread/writer.h"
 
@@ -37,15 +42,13 @@ class WriteThread {
   using Writer = bellwether::Writer<Sync, Batch>;
   using WriteGroup = bellwether::WriteGroup<Sync, Batch>;
 
-  explicit WriteThread(std::size_t max_write_batch_group_size_bytes)
-      : max_write_batch_group_size_bytes_(max_write_batch_group_size_bytes),
-        newest_writer_(nullptr) {}
+  explicit WriteThread(const WritePathOptions& options)
+      : options_(options), newest_writer_(nullptr), newest_memtable_writer_(nullptr) {}
   WriteThread(const WriteThread&) = delete;
   WriteThread& operator=(const WriteThread&) = delete;
 
-  // Queues `w` and waits until it leads (STATE_GROUP_LEADER) or its leader has written it
-  // (STATE_COMPLETED); returns which. REQUIRES: w is new; the caller holds no lock that a leader
-  // takes.
+  // Queues `w` and waits until it leads, is called to the memtable phase, or is completed; returns
+  // which. REQUIRES: w is new; the caller holds no lock that a leader takes.
   State JoinBatchGroup(Writer* w);
 
   // Collects the group of `leader`.
@@ -53,55 +56,99 @@ class WriteThread {
   // write_group is new.
   void EnterAsBatchGroupLeader(Writer* leader, WriteGroup* write_group);
 
-  // Hands the queue on, then completes the followers with `status`. The leader keeps its own state.
-  // REQUIRES: the caller leads write_group.
-  void ExitAsBatchGroupLeader(WriteGroup& write_group, const Status& status);
+  // Hands the queue on, then completes the followers with write_group->status. The leader keeps its
+  // own state. REQUIRES: the caller leads write_group, or is its last parallel writer; not
+  // pipelined.
+  void ExitAsBatchGroupLeader(WriteGroup* write_group);
 
-  // Waits until `w` leads the queue, alone: no write is logged or inserted until ExitUnbatched.
+  // The same by the last parallel writer, which completes the leader too.
+  // REQUIRES: CompleteParallelMemTableWriter(w) returned true, and w does not lead its group.
+  void ExitAsBatchGroupFollower(Writer* w);
+
+  // Completes who does not go to the memtable, links the rest into the memtable queue, hands the
+  // log queue on, and waits for the leader's own next state, which it returns. REQUIRES: the caller
+  // leads write_group; pipelined.
+  State ExitAsPipelinedBatchGroupLeader(WriteGroup* write_group);
+
+  // Collects the memtable group of `leader`: all that are queued, up to a marker or the cap.
+  // REQUIRES: `leader` was set to STATE_MEMTABLE_WRITER_LEADER; write_group is new.
+  void EnterAsMemTableWriter(Writer* leader, WriteGroup* write_group);
+
+  // Hands the memtable queue on, then completes the group with write_group->status, its leader
+  // last. REQUIRES: the caller leads write_group, or is its last parallel writer; pipelined.
+  void ExitAsMemTableWriter(WriteGroup* write_group);
+
+  // Calls every writer of the group to insert its own batch.
+  // REQUIRES: the caller leads write_group, and then inserts its own batch like the others.
+  void LaunchParallelMemTableWriters(WriteGroup* write_group);
+
+  // Launches the writers at every stride-th place from `w` on.
+  // REQUIRES: w was set to STATE_PARALLEL_MEMTABLE_CALLER.
+  void SetMemWritersEachStride(Writer* w);
+
+  // True for the last writer of the group, which then acts for the leader; the others wait until
+  // they are completed. REQUIRES: w was launched, and has inserted its batch with `status`.
+  bool CompleteParallelMemTableWriter(Writer* w, const Status& status);
+
+  // Waits until `w` leads the queue, alone: no write is logged until ExitUnbatched.
   // REQUIRES: w is new and has no batch.
   void EnterUnbatched(Writer* w);
 
   // REQUIRES: EnterUnbatched(w) returned.
   void ExitUnbatched(Writer* w);
 
+  // Waits until the memtable queue is empty. REQUIRES: the caller leads the log queue, so that
+  // nobody can link.
+  void WaitForMemTableWriters();
+
   // INV_QUIET. REQUIRES: no write is in flight.
-  bool Quiet() const { return newest_writer_.load(orders::ExitAsBatchGroupLeader_Load) == nullptr; }
+  bool Quiet() const {
+    return newest_writer_.load(orders::ExitAsBatchGroupLeader_Load) == nullptr &&
+           newest_memtable_writer_.load(orders::EnterAsMemTableWriter_Load) == nullptr;
+  }
 
  private:
-  bool LinkOne(Writer* w);
-  State AwaitState(Writer* w, std::uint8_t goal_mask);
-  std::uint8_t BlockingAwaitState(Writer* w, std::uint8_t goal_mask);
-  void SetState(Writer* w, State new_state, const char* action);
+  using Tail = typename Sync::template Atomic<Writer*>;
+
+  static constexpr std::uint8_t kMemTableStates =
+      STATE_PARALLEL_MEMTABLE_CALLER | STATE_PARALLEL_MEMTABLE_WRITER | STATE_COMPLETED;
+
+  static bool LinkOne(Writer* w, Tail* newest_writer);
+  static bool LinkGroup(WriteGroup* write_group, Tail* newest_writer);
   static void CreateMissingNewerLinks(Writer* head);
   std::size_t MaxGroupSize(const Writer& leader) const;
   bool Compatible(const Writer& leader, const Writer& w, std::size_t group_bytes) const;
+  static std::size_t Stride(std::size_t size);
   void Graft(Writer* last_writer, Writer* oldest_skipped, Writer* newest_skipped,
              Writer* newest_seen);
   void HandOff(Writer* last_writer);
+  void InsertDummy(Writer* dummy, Writer* last_writer);
+  void CompleteFollower(Writer* w, WriteGroup* write_group);
+  void CompleteLeader(WriteGroup* write_group);
 
-  const std::size_t max_write_batch_group_size_bytes_;
-  alignas(Sync::kCacheLine) typename Sync::template Atomic<Writer*> newest_writer_;
+  const WritePathOptions options_;
+  alignas(Sync::kCacheLine) Tail newest_writer_;
+  alignas(Sync::kCacheLine) Tail newest_memtable_writer_;
 };
 
 template <SyncPolicy Sync, class Batch>
 State WriteThread<Sync, Batch>::JoinBatchGroup(Writer* w) {
-  if (LinkOne(w)) {
-    w->state.store(STATE_GROUP_LEADER, orders::JoinBatchGroup_Store);
+  if (LinkOne(w, &newest_writer_)) {
+    w->state.store(STATE_GROUP_LEADER, orders::OwnState_Store);
     Sync::OnAction("JoinBatchGroup", w);
     return STATE_GROUP_LEADER;
   }
-  const State state = AwaitState(w, STATE_GROUP_LEADER | STATE_COMPLETED);
-  Sync::OnAction("JoinBatchGroup_AwaitState", w);
-  return state;
+  return AwaitState(w, STATE_GROUP_LEADER | STATE_MEMTABLE_WRITER_LEADER | kMemTableStates,
+                    "JoinBatchGroup_AwaitState");
 }
 
 // True if the list was empty: the caller leads.
 template <SyncPolicy Sync, class Batch>
-bool WriteThread<Sync, Batch>::LinkOne(Writer* w) {
-  Writer* newest = newest_writer_.load(orders::LinkOne_Load);
+bool WriteThread<Sync, Batch>::LinkOne(Writer* w, Tail* newest_writer) {
+  Writer* newest = newest_writer->load(orders::LinkOne_Load);
   do {
     w->link_older.Set(newest);
-  } while (!newest_writer_.compare_exchange_weak(newest, w, orders::LinkOne_Cas));
+  } while (!newest_writer->compare_exchange_weak(newest, w, orders::LinkOne_Cas));
   Sync::OnAction("LinkOne", w);
   return newest == nullptr;
 }
@@ -171,10 +218,11 @@ void WriteThread<Sync, Batch>::Graft(Writer* last_writer, Writer* oldest_skipped
 }
 
 template <SyncPolicy Sync, class Batch>
-void WriteThread<Sync, Batch>::ExitAsBatchGroupLeader(WriteGroup& write_group,
-                                                      const Status& status) {
-  Writer* const leader = write_group.leader.Get();
-  Writer* last_writer = write_group.last_writer.Get();
+void WriteThread<Sync, Batch>::ExitAsBatchGroupLeader(WriteGroup* write_group) {
+  Writer* const leader = write_group->leader.Get();
+  Writer* last_writer = write_group->last_writer.Get();
+  const Status status = write_group->status.Get();
+  leader->status.Set(status);
   // The next leader starts while this one still completes its followers, so the queue goes first.
   HandOff(last_writer);
   while (last_writer != leader) {
@@ -184,6 +232,16 @@ void WriteThread<Sync, Batch>::ExitAsBatchGroupLeader(WriteGroup& write_group,
     SetState(last_writer, STATE_COMPLETED, "ExitAsBatchGroupLeader_CompleteFollower");
     last_writer = next;
   }
+}
+
+template <SyncPolicy Sync, class Batch>
+void WriteThread<Sync, Batch>::ExitAsBatchGroupFollower(Writer* w) {
+  WriteGroup* const write_group = w->write_group.Get();
+  Writer* const leader = write_group->leader.Get();
+  ExitAsBatchGroupLeader(write_group);
+  // Last, because the group lives in the leader's frame. (It has just completed w itself as well,
+  // whose frame is ours.)
+  SetState(leader, STATE_COMPLETED, "ExitAsBatchGroupFollower");
 }
 
 // Empties the queue, or makes the writer behind `last_writer` its leader.
@@ -208,6 +266,7 @@ void WriteThread<Sync, Batch>::EnterUnbatched(Writer* w) {
   // STATE_GROUP_LEADER.
   JoinBatchGroup(w);
   Sync::OnAction("EnterUnbatched", w);
+  if (options_.enable_pipelined_write) WaitForMemTableWriters();
 }
 
 template <SyncPolicy Sync, class Batch>
@@ -220,15 +279,16 @@ bool WriteThread<Sync, Batch>::Compatible(const Writer& leader, const Writer& w,
                                           std::size_t group_bytes) const {
   if (w.batch == nullptr) return false;      // an unbatched writer leads alone
   if (w.sync && !leader.sync) return false;  // this group will not be synced
+  if (w.callback != nullptr && !w.callback->AllowWriteBatching()) return false;
+  if (leader.callback != nullptr && !leader.callback->AllowWriteBatching()) return false;
   return group_bytes + w.batch->ByteSize() <= MaxGroupSize(leader);
 }
 
 template <SyncPolicy Sync, class Batch>
 std::size_t WriteThread<Sync, Batch>::MaxGroupSize(const Writer& leader) const {
+  const std::size_t max_size = options_.max_write_batch_group_size_bytes;
   const std::size_t leader_size = leader.batch->ByteSize();
-  const std::size_t min_batch_size = max_write_batch_group_size_bytes_ / 8;
-  return leader_size <= min_batch_size ? leader_size + min_batch_size
-                                       : max_write_batch_group_size_bytes_;
+  return leader_size <= max_size / 8 ? leader_size + max_size / 8 : max_size;
 }
 
 // Links the list forwards, from `head` back to the first writer that has its link_newer already.
@@ -241,50 +301,6 @@ void WriteThread<Sync, Batch>::CreateMissingNewerLinks(Writer* head) {
   }
 }
 
-template <SyncPolicy Sync, class Batch>
-State WriteThread<Sync, Batch>::AwaitState(Writer* w, std::uint8_t goal_mask) {
-  std::uint8_t state = Sync::SpinUntil(w->state, goal_mask, orders::AwaitState_Load);
-  if ((state & goal_mask) == 0) state = BlockingAwaitState(w, goal_mask);
-  return static_cast<State>(state);
-}
-
-template <SyncPolicy Sync, class Batch>
-std::uint8_t WriteThread<Sync, Batch>::BlockingAwaitState(Writer* w, std::uint8_t goal_mask) {
-  std::uint8_t state = w->state.load(orders::BlockingAwaitState_Load);
-  if ((state & goal_mask) != 0) return state;
-  // STATE_LOCKED_WAITING obliges whoever sets the state to use the mutex. If the CAS fails the goal
-  // was met meanwhile.
-  if (!w->state.compare_exchange_strong(state, STATE_LOCKED_WAITING,
-                                        orders::BlockingAwaitState_Cas)) {
-    return state;
-  }
-  w->state_mutex.lock();
-  state = w->state.load(orders::BlockingAwaitState_LockedLoad);
-  while (state == STATE_LOCKED_WAITING) {
-    w->state_cv.wait(w->state_mutex);
-    state = w->state.load(orders::BlockingAwaitState_LockedLoad);
-  }
-  w->state_mutex.unlock();
-  return state;
-}
-
-// The action is the store, so it is told here, under its caller's name. If new_state is terminal,
-// the owner may return as soon as the CAS succeeded or the mutex is unlocked: nothing of *w is
-// touched after that. (Store, then notify without the mutex, as std::atomic's wait and notify_one
-// do, would touch it.)
-template <SyncPolicy Sync, class Batch>
-void WriteThread<Sync, Batch>::SetState(Writer* w, State new_state, const char* action) {
-  std::uint8_t state = w->state.load(orders::SetState_Load);
-  if (state != STATE_LOCKED_WAITING &&
-      w->state.compare_exchange_strong(state, new_state, orders::SetState_Cas)) {
-    Sync::OnAction(action, w);
-    return;
-  }
-  w->state_mutex.lock();
-  w->state.store(new_state, orders::SetState_LockedStore);
-  Sync::OnAction(action, w);
-  w->state_cv.notify_one();
-  w->state_mutex.unlock();
-}
-
 }  // namespace bellwether
+
+#include "bellwether/write_thread/memtable_writers.h"

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <functional>
@@ -60,7 +61,8 @@ class Gate {
 
 // A record is the names of its batches, "*" appended for each sync behind it.
 struct TestLog {
-  Gate* gate = nullptr;  // the first record passes it
+  Gate* gate = nullptr;                 // the first record passes it
+  std::function<void()> before_second;  // pipelined: what the next group waits for, if anything
   std::vector<std::string> records;
   std::vector<SequenceNumber> firsts;
   std::string fail_record;
@@ -69,9 +71,11 @@ struct TestLog {
   template <class Group>
   Status AddRecord(SequenceNumber first, const Group& group) {
     if (records.empty()) gate->Pass();
+    if (records.size() == 1 && before_second) before_second();
     std::string record;
     group.ForEach([&](const TestBatch& batch) { record += batch.name; });
     if (record == fail_record) return Status::IOError("append failed", "000001.log", 7, ENOSPC);
+    const std::lock_guard lock(mutex);
     records.push_back(record);
     firsts.push_back(first);
     return Status::OK();
@@ -81,19 +85,77 @@ struct TestLog {
     if (!records.empty()) records.back() += '*';
     return Status::OK();
   }
+  std::size_t Records() {
+    const std::lock_guard lock(mutex);
+    return records.size();
+  }
+
+  std::mutex mutex;
 };
 
-struct TestMemTable {
-  std::string inserted;
+// Parallel writers insert in any order, so what was inserted is kept sorted.
+class TestMemTable {
+ public:
+  Gate* gate = nullptr;  // passed by the batch that fails
   char fail_at = 0;
+
   Status InsertInto(const TestBatch& batch, SequenceNumber) {
-    if (batch.name == fail_at) return Status::OutOfMemory("no room");
-    inserted += batch.name;
+    if (batch.name == fail_at) {
+      if (gate != nullptr) gate->Pass();
+      return Status::OutOfMemory("no room");
+    }
+    const std::lock_guard lock(mutex_);
+    inserted_ += batch.name;
     return Status::OK();
   }
+  std::string Inserted() const {
+    std::string sorted = inserted_;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string inserted_;
 };
 
-class WritePathTest : public ::testing::Test {
+class TestCallback : public WriteCallback {
+ public:
+  TestCallback(Status status, bool allow_write_batching)
+      : status_(std::move(status)), allow_write_batching_(allow_write_batching) {}
+  Status Callback() override { return status_; }
+  bool AllowWriteBatching() const override { return allow_write_batching_; }
+
+ private:
+  const Status status_;
+  const bool allow_write_batching_;
+};
+
+struct Mode {
+  const char* name;
+  WritePathOptions options;
+};
+
+WritePathOptions MakeOptions(bool parallel, bool pipelined, bool two_queues, bool stride = false) {
+  return {.allow_concurrent_memtable_write = parallel,
+          .enable_pipelined_write = pipelined,
+          .two_write_queues = two_queues,
+          .max_write_batch_group_size_bytes = 800,
+          .parallel_stride_threshold = stride ? 2u : 20u};
+}
+
+const Mode kModes[] = {
+    {"serial", MakeOptions(false, false, false)},
+    {"parallel", MakeOptions(true, false, false)},
+    {"parallel_stride", MakeOptions(true, false, false, true)},
+    {"pipelined", MakeOptions(false, true, false)},
+    {"pipelined_parallel", MakeOptions(true, true, false)},
+    {"pipelined_parallel_stride", MakeOptions(true, true, false, true)},
+    {"two_queues", MakeOptions(false, false, true)},
+    {"two_queues_parallel", MakeOptions(true, false, true)},
+};
+
+class WritePathTest : public ::testing::TestWithParam<Mode> {
  protected:
   WritePathTest() {
     log_.gate = &gate_;
@@ -101,12 +163,11 @@ class WritePathTest : public ::testing::Test {
   }
 
   // Queues a write behind those already queued.
-  void Queue(TestBatch batch, bool sync = false) {
+  void Queue(TestBatch batch, bool sync = false) { Queue(batch, WriteOptions{.sync = sync}); }
+  void Queue(TestBatch batch, const WriteOptions& options) {
     results_.emplace_back();
     const std::size_t index = results_.size() - 1;
-    Start([this, batch, sync, index] {
-      results_[index] = path_.Write(WriteOptions{.sync = sync}, &batch);
-    });
+    Start([this, batch, options, index] { results_[index] = path_.Write(options, &batch); });
   }
   void QueueClose() {
     Start([this] { closed_ = path_.Close(); });
@@ -137,10 +198,18 @@ class WritePathTest : public ::testing::Test {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return linked_ >= count; });
   }
+  // The first group is through before the second is logged.
+  void LogOneByOne() {
+    log_.before_second = [this] {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return published_ > 0; });
+    };
+  }
   void Count(std::string_view action) {
     const std::lock_guard lock(mutex_);
     if (action == "LinkOne") ++linked_;
     if (action == "EnterAsBatchGroupLeader") ++entered_;
+    if (action == "SetLastSequence") ++published_;
     changed_.notify_all();
   }
   int Linked() {
@@ -151,8 +220,8 @@ class WritePathTest : public ::testing::Test {
   Gate gate_;
   TestLog log_;
   TestMemTable memtable_;
-  WritePath<HookedSync, TestBatch, TestLog, TestMemTable> path_{
-      {.max_write_batch_group_size_bytes = 800}, &log_, &memtable_, 0};
+  WritePath<HookedSync, TestBatch, TestLog, TestMemTable> path_{GetParam().options, &log_,
+                                                                &memtable_, 0};
   std::vector<WriteResult> results_ = [] {
     std::vector<WriteResult> results;
     results.reserve(16);  // threads write into it
@@ -164,9 +233,10 @@ class WritePathTest : public ::testing::Test {
   std::condition_variable changed_;
   int linked_ = 0;
   int entered_ = 0;
+  int published_ = 0;
 };
 
-TEST_F(WritePathTest, WritersBehindALeaderFormOneGroup) {
+TEST_P(WritePathTest, WritersBehindALeaderFormOneGroup) {
   Queue({'a'});
   Queue({'b', 3});
   Queue({'c'});
@@ -174,13 +244,13 @@ TEST_F(WritePathTest, WritersBehindALeaderFormOneGroup) {
   Run();
   EXPECT_THAT(log_.records, ElementsAre("a", "bcd"));
   EXPECT_THAT(log_.firsts, ElementsAre(1u, 2u));
-  EXPECT_EQ(memtable_.inserted, "abcd");
+  EXPECT_EQ(memtable_.Inserted(), "abcd");
   EXPECT_EQ(path_.LastSequence(), 7u);
   EXPECT_EQ(results_[1].sequence, 2u);
   EXPECT_EQ(results_[3].sequence, 6u);
 }
 
-TEST_F(WritePathTest, AnEmptyBatchIsLoggedAndTakesNoSequence) {
+TEST_P(WritePathTest, AnEmptyBatchIsLoggedAndTakesNoSequence) {
   Queue({'a', 0});
   Queue({'b', 1});
   Run();
@@ -190,7 +260,7 @@ TEST_F(WritePathTest, AnEmptyBatchIsLoggedAndTakesNoSequence) {
   EXPECT_EQ(path_.LastSequence(), 1u);
 }
 
-TEST_F(WritePathTest, ASyncWriterIsSkippedByALeaderThatDoesNotSyncAndLeadsNext) {
+TEST_P(WritePathTest, ASyncWriterIsSkippedByALeaderThatDoesNotSyncAndLeadsNext) {
   Queue({'a'});
   Queue({'b'});
   Queue({'c'}, /*sync=*/true);
@@ -201,7 +271,7 @@ TEST_F(WritePathTest, ASyncWriterIsSkippedByALeaderThatDoesNotSyncAndLeadsNext) 
   EXPECT_THAT(log_.records, ElementsAre("a", "bdf", "ce*"));
 }
 
-TEST_F(WritePathTest, ASyncLeaderTakesEverybody) {
+TEST_P(WritePathTest, ASyncLeaderTakesEverybody) {
   Queue({'a'});
   Queue({'b'}, /*sync=*/true);
   Queue({'c'});
@@ -209,7 +279,7 @@ TEST_F(WritePathTest, ASyncLeaderTakesEverybody) {
   EXPECT_THAT(log_.records, ElementsAre("a", "bc*"));
 }
 
-TEST_F(WritePathTest, AWriterThatLinksBeforeTheGraftComesAfterTheSkippedOnes) {
+TEST_P(WritePathTest, AWriterThatLinksBeforeTheGraftComesAfterTheSkippedOnes) {
   int entered = 0;
   std::thread newcomer;
   HookedSync::on_action = [&](std::string_view action) {
@@ -231,7 +301,7 @@ TEST_F(WritePathTest, AWriterThatLinksBeforeTheGraftComesAfterTheSkippedOnes) {
   EXPECT_THAT(log_.records, ElementsAre("a", "bd", "ce*"));
 }
 
-TEST_F(WritePathTest, TheByteCapCutsAGroup) {
+TEST_P(WritePathTest, TheByteCapCutsAGroup) {
   Queue({'a'});
   Queue({'b', 1, 300});
   Queue({'c', 1, 300});
@@ -241,7 +311,7 @@ TEST_F(WritePathTest, TheByteCapCutsAGroup) {
   EXPECT_THAT(log_.records, ElementsAre("a", "bce", "d"));
 }
 
-TEST_F(WritePathTest, ASmallLeaderKeepsItsGroupSmall) {
+TEST_P(WritePathTest, ASmallLeaderKeepsItsGroupSmall) {
   Queue({'a'});
   Queue({'b', 1, 100});
   Queue({'c', 1, 60});
@@ -250,14 +320,15 @@ TEST_F(WritePathTest, ASmallLeaderKeepsItsGroupSmall) {
   EXPECT_THAT(log_.records, ElementsAre("a", "bc", "d"));
 }
 
-TEST_F(WritePathTest, ALogErrorFailsTheWholeGroupAndPoisonsThePath) {
+TEST_P(WritePathTest, ALogErrorFailsTheWholeGroupAndPoisonsThePath) {
+  LogOneByOne();
   log_.fail_record = "bc";
   Queue({'a'});
   Queue({'b'});
   Queue({'c'});
   Run();
   EXPECT_THAT(Codes(), ElementsAre(Code::kOk, Code::kUnknownOutcome, Code::kUnknownOutcome));
-  EXPECT_EQ(memtable_.inserted, "a");
+  EXPECT_EQ(memtable_.Inserted(), "a");
   EXPECT_EQ(path_.LastSequence(), 1u);
   EXPECT_EQ(results_[2].status.error_number(), ENOSPC);
   EXPECT_EQ(results_[2].status.file(), "000001.log");
@@ -271,18 +342,20 @@ TEST_F(WritePathTest, ALogErrorFailsTheWholeGroupAndPoisonsThePath) {
   EXPECT_EQ(path_.Close().error_number(), ENOSPC);
 }
 
-TEST_F(WritePathTest, ASyncErrorFailsTheWholeGroupAndPublishesNothingOfIt) {
+TEST_P(WritePathTest, ASyncErrorFailsTheWholeGroupAndPublishesNothingOfIt) {
+  LogOneByOne();
   Queue({'a'});
   Queue({'b'}, /*sync=*/true);
   Queue({'c'});
   log_.fail_sync = true;
   Run();
   EXPECT_THAT(Codes(), ElementsAre(Code::kOk, Code::kUnknownOutcome, Code::kUnknownOutcome));
-  EXPECT_EQ(memtable_.inserted, "a");
+  EXPECT_EQ(memtable_.Inserted(), "a");
   EXPECT_EQ(path_.LastSequence(), 1u);
 }
 
-TEST_F(WritePathTest, AMemTableErrorFailsTheWholeGroupAndPublishesNothingOfIt) {
+TEST_P(WritePathTest, AMemTableErrorFailsTheWholeGroupAndPublishesNothingOfIt) {
+  LogOneByOne();
   memtable_.fail_at = 'c';
   Queue({'a'});
   Queue({'b'});
@@ -291,11 +364,14 @@ TEST_F(WritePathTest, AMemTableErrorFailsTheWholeGroupAndPublishesNothingOfIt) {
   Run();
   EXPECT_THAT(Codes(), ElementsAre(Code::kOk, Code::kUnknownOutcome, Code::kUnknownOutcome,
                                    Code::kUnknownOutcome));
-  EXPECT_EQ(memtable_.inserted, "ab");
+  EXPECT_EQ(memtable_.Inserted(),
+            GetParam().options.allow_concurrent_memtable_write ? "abd" : "ab");
   EXPECT_EQ(path_.LastSequence(), 1u);
+  const TestBatch later{'e'};
+  EXPECT_EQ(path_.Write({}, &later).status.code(), Code::kAborted);
 }
 
-TEST_F(WritePathTest, CloseWaitsForItsTurnAndRefusesWhoComesLater) {
+TEST_P(WritePathTest, CloseWaitsForItsTurnAndRefusesWhoComesLater) {
   Queue({'a'});
   QueueClose();
   Queue({'b'}, /*sync=*/true);
@@ -306,10 +382,107 @@ TEST_F(WritePathTest, CloseWaitsForItsTurnAndRefusesWhoComesLater) {
   EXPECT_EQ(path_.Close().code(), Code::kAborted);
 }
 
-TEST_F(WritePathTest, ANullBatchIsRefused) {
+TEST_P(WritePathTest, AGroupThatIsLoggedBehindAFailedOneIsNotPublished) {
+  Gate insert;
+  memtable_.gate = &insert;
+  memtable_.fail_at = 'a';
+  Queue({'a'});
+  Queue({'b'});
+  gate_.Open();
+  if (GetParam().options.enable_pipelined_write) {
+    while (log_.Records() < 2) std::this_thread::yield();
+  }
+  insert.Open();
+  Run();
+  const bool logged = GetParam().options.enable_pipelined_write;
+  EXPECT_THAT(Codes(),
+              ElementsAre(Code::kUnknownOutcome, logged ? Code::kUnknownOutcome : Code::kAborted));
+  EXPECT_EQ(path_.LastSequence(), 0u);
+  EXPECT_EQ(memtable_.Inserted(), "");
+}
+
+TEST_P(WritePathTest, AFailingCallbackFailsItsWriteAlone) {
+  TestCallback fails(Status::Busy("conflict", ""), true);
+  TestCallback passes(Status::OK(), true);
+  Queue({'a'});
+  Queue({'b'});
+  Queue({'c'}, WriteOptions{.callback = &fails});
+  Queue({'d'}, WriteOptions{.callback = &passes});
+  Run();
+  EXPECT_THAT(log_.records, ElementsAre("a", "bd"));
+  EXPECT_EQ(memtable_.Inserted(), "abd");
+  EXPECT_THAT(Codes(), ElementsAre(Code::kOk, Code::kOk, Code::kBusy, Code::kOk));
+  EXPECT_EQ(results_[3].sequence, 3u);
+  EXPECT_EQ(path_.LastSequence(), 3u);
+}
+
+TEST_P(WritePathTest, ALeaderWhoseCallbackFailsStillWritesItsGroup) {
+  TestCallback fails(Status::Busy("conflict", ""), true);
+  Queue({'a'});
+  Queue({'b'}, WriteOptions{.sync = true, .callback = &fails});
+  Queue({'c'}, /*sync=*/true);
+  Queue({'d'});
+  Run();
+  EXPECT_THAT(log_.records, ElementsAre("a", "cd*"));
+  EXPECT_EQ(memtable_.Inserted(), "acd");
+  EXPECT_THAT(Codes(), ElementsAre(Code::kOk, Code::kBusy, Code::kOk, Code::kOk));
+}
+
+TEST_P(WritePathTest, AGroupOfFailedCallbacksLogsNothing) {
+  TestCallback fails(Status::Busy("conflict", ""), true);
+  Queue({'a'});
+  Queue({'b'}, WriteOptions{.sync = true, .callback = &fails});
+  Run();
+  EXPECT_THAT(log_.records, ElementsAre("a"));
+  EXPECT_EQ(path_.LastSequence(), 1u);
+}
+
+TEST_P(WritePathTest, ACallbackThatRefusesCompanyIsLoggedAlone) {
+  TestCallback alone(Status::OK(), false);
+  Queue({'a'});
+  Queue({'b'});
+  Queue({'c'}, WriteOptions{.callback = &alone});
+  Queue({'d'});
+  Run();
+  EXPECT_THAT(log_.records, ElementsAre("a", "bd", "c"));
+}
+
+TEST_P(WritePathTest, ALeaderThatRefusesCompanyLeadsAlone) {
+  TestCallback alone(Status::OK(), false);
+  Queue({'a'});
+  Queue({'b'}, WriteOptions{.callback = &alone});
+  Queue({'c'});
+  Run();
+  EXPECT_THAT(log_.records, ElementsAre("a", "b", "c"));
+}
+
+TEST_P(WritePathTest, AWriteWithoutMemtableIsLoggedAndTakesNoSequence) {
+  Queue({'a'});
+  Queue({'p', 3}, WriteOptions{.disable_memtable = true});
+  Queue({'b'});
+  Run();
+  EXPECT_EQ(memtable_.Inserted(), "ab");
+  EXPECT_THAT(Codes(), ElementsAre(Code::kOk, Code::kOk, Code::kOk));
+  EXPECT_EQ(results_[1].sequence, 0u);
+  EXPECT_EQ(results_[2].sequence, 2u);
+  EXPECT_EQ(path_.LastSequence(), 2u);
+  const std::size_t logged = log_.records.size();
+  EXPECT_EQ(logged, GetParam().options.two_write_queues ? 3u : 2u);
+}
+
+TEST(WritePathOptions, PipelinedExcludesTwoQueues) {
+  const auto check = WritePath<HookedSync, TestBatch, TestLog, TestMemTable>::CheckOptions;
+  EXPECT_EQ(check(MakeOptions(false, true, true)).code(), Code::kInvalidArgument);
+  for (const Mode& mode : kModes) EXPECT_TRUE(check(mode.options).ok()) << mode.name;
+}
+
+TEST_P(WritePathTest, ANullBatchIsRefused) {
   EXPECT_EQ(path_.Write({}, nullptr).status.code(), Code::kInvalidArgument);
   EXPECT_EQ(Linked(), 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(EveryMode, WritePathTest, ::testing::ValuesIn(kModes),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace bellwether
