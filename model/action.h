@@ -1,0 +1,48 @@
+// action.h: the actions of actions.def as an enum with names.
+//
+// Thread safety: everything here is constant.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace bellwether::model {
+
+enum class Action : uint8_t {
+#define BELLWETHER_ACTION(name, meaning) name,
+#define BELLWETHER_ENVIRONMENT_ACTION(name, meaning) name,
+#include "model/actions.def"
+#undef BELLWETHER_ACTION
+#undef BELLWETHER_ENVIRONMENT_ACTION
+};
+
+struct ActionInfo {
+  Action action;
+  std::string_view name;
+  std::string_view meaning;
+  bool environment;
+};
+
+inline constexpr auto kActions = std::to_array<ActionInfo>({
+#define BELLWETHER_ACTION(name, meaning) {Action::name, #name, meaning, false},
+#define BELLWETHER_ENVIRONMENT_ACTION(name, meaning) {Action::name, #name, meaning, true},
+#include "model/actions.def"
+#undef BELLWETHER_ACTION
+#undef BELLWETHER_ENVIRONMENT_ACTION
+});
+
+inline constexpr std::string_view ActionName(Action action) {
+  return kActions[static_cast<size_t>(action)].name;
+}
+
+inline constexpr std::optional<Action> ParseAction(std::string_view name) {
+  for (const ActionInfo& info : kActions) {
+    if (info.name == name) return info.action;
+  }
+  return std::nullopt;
+}
+
+}  // namespace bellwether::model

@@ -1,0 +1,228 @@
+// bellwether_model: explores the executable mirror of the spec.
+
+#include <cstdio>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/explorer.h"
+#include "model/mutants.h"
+#include "model/tla_text.h"
+#include "model/tool_report.h"
+
+namespace bellwether::model {
+namespace {
+
+constexpr char kTool[] = "bellwether_model";
+constexpr uint64_t kDefaultLimit = 50'000'000;
+
+struct ExploreOptions {
+  std::string mode = "serial";
+  int writers = 3;
+  int writes = 1;
+  std::vector<std::string> sync;
+  int max_group = kMaxThreads;
+  int batch_count = 1;
+  bool wal_errors = false;
+  bool memtable_errors = false;
+  std::string mutant;
+  std::string states_file;
+  std::string edges_file;
+  std::string json_file;
+  bool progress = false;
+  uint64_t limit = kDefaultLimit;
+};
+
+void AddOptions(CLI::App& command, ExploreOptions& o) {
+  std::vector<std::string> modes;
+  for (const ModeInfo& info : kModes) modes.emplace_back(info.name);
+  command.add_option("--mode", o.mode, "the mode of the write path")->check(CLI::IsMember(modes));
+  command.add_option("--writers", o.writers, "threads that write")
+      ->check(CLI::Range(1, static_cast<int>(kMaxThreads)));
+  command.add_option("--writes", o.writes, "writes of each thread")
+      ->check(CLI::Range(1, static_cast<int>(kMaxWrites)));
+  command.add_option("--sync", o.sync, "the writes with sync: t1.1,t2.1 (thread.number)")
+      ->delimiter(',');
+  command.add_option("--max-group", o.max_group, "the most writers in a group")
+      ->check(CLI::Range(1, static_cast<int>(kMaxThreads)));
+  command.add_option("--batch-count", o.batch_count, "operations in every batch")
+      ->check(CLI::Range(1, 8));
+  command.add_flag("--wal-errors", o.wal_errors, "the log may fail");
+  command.add_flag("--memtable-errors", o.memtable_errors, "the memtable may fail");
+  command.add_option("--states", o.states_file, "write the distinct states, one a line");
+  command.add_option("--edges", o.edges_file,
+                     "write the edges, one a line: source, action, target; states by line number");
+  command.add_option("--json", o.json_file, "write the report");
+  command.add_flag("--progress", o.progress, "progress lines on stderr");
+  command.add_option("--limit", o.limit, "distinct states after which to give up (exit code 2)")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--mutant", o.mutant, "a deliberate fault of the model")->group("");
+}
+
+// Marks `write` ("t2.1") in config; false if there is no such write.
+bool SetSync(const std::string& write, Config* config) {
+  for (const Pointer w : AllWrites(*config)) {
+    if (write != TlaThread(w.thread()) + "." + std::to_string(w.incarnation())) continue;
+    config->SetSync(w);
+    return true;
+  }
+  return false;
+}
+
+// Nothing to return means that there is no such workload, which was said.
+std::optional<Config> MakeConfig(const ExploreOptions& o) {
+  Config config;
+  for (const ModeInfo& info : kModes) {
+    if (info.name == o.mode) config.mode = info.mode;
+  }
+  config.threads = static_cast<uint8_t>(o.writers);
+  config.writes = static_cast<uint8_t>(o.writes);
+  config.max_group = static_cast<uint8_t>(o.max_group);
+  config.batch_count = static_cast<uint8_t>(o.batch_count);
+  config.wal_errors = o.wal_errors;
+  config.memtable_errors = o.memtable_errors;
+  for (const std::string& write : o.sync) {
+    if (SetSync(write, &config)) continue;
+    PrintError(kTool, "--sync: there is no write " + write + "; they are t1.1 to " +
+                          TlaThread(config.threads - 1u) + "." + std::to_string(o.writes));
+    return std::nullopt;
+  }
+  return config;
+}
+
+ApplyFunction FindMutant(const std::string& name) {
+  if (name.empty()) return Apply;
+  for (const Mutant& mutant : kMutants) {
+    if (mutant.name == name) return mutant.apply;
+  }
+  PrintError(kTool, "--mutant: there is no mutant " + name + "; they stand in model/mutants.h");
+  return nullptr;
+}
+
+std::string Bounds(const ExploreOptions& o) {
+  std::string bounds = o.mode + " " + std::to_string(o.writers) + "x" + std::to_string(o.writes);
+  for (const std::string& write : o.sync) bounds += " sync " + write;
+  if (o.max_group < o.writers) bounds += " max group " + std::to_string(o.max_group);
+  if (o.batch_count != 1) bounds += " batch count " + std::to_string(o.batch_count);
+  if (o.wal_errors) bounds += " wal errors";
+  if (o.memtable_errors) bounds += " memtable errors";
+  if (!o.mutant.empty()) bounds += " mutant " + o.mutant;
+  return bounds;
+}
+
+void PrintStep(int number, const Edge& edge) {
+  std::fprintf(stderr, "%4d %s %s\n", number, TlaThread(edge.step.thread).c_str(),
+               std::string(ActionName(edge.step.action)).c_str());
+}
+
+// The behaviour that leads to the violation, and its last state.
+void PrintCounterexample(const Config& config, const Explorer& explorer) {
+  int number = 0;
+  for (const Edge& edge : explorer.counterexample()) PrintStep(++number, edge);
+  const uint32_t last =
+      explorer.counterexample().empty() ? 0 : explorer.counterexample().back().target;
+  std::fprintf(stderr, "%s\n", CanonicalText(config, explorer.state(last)).c_str());
+}
+
+// Writes `file` by `print(stream)`; false, which was said, if that failed.
+template <class Print>
+bool WriteFile(const std::string& file, Print&& print) {
+  if (file.empty()) return true;
+  std::ofstream stream(file, std::ios::binary);
+  print(stream);
+  stream.close();
+  if (!stream.fail()) return true;
+  PrintError(kTool, "cannot write " + file + ": " + std::strerror(errno) +
+                        "; give a file in a writable directory");
+  return false;
+}
+
+bool Dump(const ExploreOptions& o, const Config& config, const Explorer& explorer) {
+  const auto count = static_cast<uint32_t>(explorer.distinct());
+  return WriteFile(o.states_file,
+                   [&](std::ostream& stream) {
+                     for (uint32_t i = 0; i < count; i++) {
+                       stream << CanonicalText(config, explorer.state(i)) << '\n';
+                     }
+                   }) &&
+         WriteFile(o.edges_file, [&](std::ostream& stream) {
+           explorer.ForEachEdge([&](const Edge& edge) {
+             stream << edge.source + 1 << ' ' << ActionName(edge.step.action) << ' '
+                    << edge.target + 1 << '\n';
+           });
+           for (uint32_t i = 0; i < count; i++) {
+             if (IsFinal(config, explorer.state(i))) {
+               stream << i + 1 << " Done " << i + 1 << '\n';
+             }
+           }
+         });
+}
+
+// The result in words; a failure sets the report's exit code.
+std::string Judge(Explorer::Outcome outcome, const Explorer& explorer, uint64_t limit,
+                  Report* report) {
+  switch (outcome) {
+    case Explorer::Outcome::kComplete:
+      return "COMPLETE";
+    case Explorer::Outcome::kLimit:
+      report->Fail(ExitCode::kIncomplete);
+      return "INCOMPLETE: more than " + std::to_string(limit) + " distinct states";
+    case Explorer::Outcome::kDeadlock:
+      report->Fail(ExitCode::kDeadlock);
+      return "FAILED: deadlock";
+    case Explorer::Outcome::kViolation:
+      break;
+  }
+  report->Fail(ExitCode::kSafety);
+  return "FAILED: violates " + std::string(explorer.violated());
+}
+
+int Explore(const ExploreOptions& o) {
+  const std::optional<Config> config = MakeConfig(o);
+  const ApplyFunction apply = FindMutant(o.mutant);
+  if (!config || apply == nullptr) return static_cast<int>(ExitCode::kUsage);
+
+  Report report(kTool);
+  Progress progress(o.progress, "model " + Bounds(o), "states");
+  Explorer explorer(*config, apply);
+  const Stopwatch stopwatch;
+  const Explorer::Outcome outcome =
+      explorer.Run(o.limit, [&](uint64_t states) { progress.Update(states); });
+  const double seconds = stopwatch.Seconds();
+  const std::string result = Judge(outcome, explorer, o.limit, &report);
+  const double rate = static_cast<double>(explorer.distinct()) / seconds;
+
+  std::printf("%s: %s: %llu distinct states, %llu generated, depth %llu, %.3f s, %.0f states/s\n",
+              Bounds(o).c_str(), result.c_str(),
+              static_cast<unsigned long long>(explorer.distinct()),
+              static_cast<unsigned long long>(explorer.generated()),
+              static_cast<unsigned long long>(explorer.depth()), seconds, rate);
+  report.Add({"model explore",
+              Bounds(o),
+              result,
+              {{"states", explorer.generated()},
+               {"distinct", explorer.distinct()},
+               {"depth", explorer.depth()},
+               {"seconds", seconds},
+               {"states_per_second", rate}}});
+  if (!explorer.violated().empty()) PrintCounterexample(*config, explorer);
+  if (outcome == Explorer::Outcome::kComplete && !Dump(o, *config, explorer)) {
+    report.Fail(ExitCode::kUsage);
+  }
+  return report.Finish(o.json_file);
+}
+
+}  // namespace
+}  // namespace bellwether::model
+
+int main(int argc, char** argv) {
+  CLI::App app("The executable mirror of the spec.", "bellwether_model");
+  app.require_subcommand(1);
+  bellwether::model::ExploreOptions explore;
+  CLI::App* explore_command =
+      app.add_subcommand("explore", "search every reachable state and check every invariant");
+  bellwether::model::AddOptions(*explore_command, explore);
+  if (const std::optional<int> code = bellwether::ParseCommandLine(app, argc, argv)) return *code;
+  return bellwether::model::Explore(explore);
+}

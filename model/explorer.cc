@@ -1,0 +1,138 @@
+#include "model/explorer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "model/properties.h"
+#include "model/write_path_model.h"
+
+namespace bellwether::model {
+
+namespace {
+
+// Of the bytes: two states are equal exactly when those are.
+uint64_t Hash(const State& state) {
+  constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15ull;
+  uint64_t hash = kMultiplier;
+  const char* bytes = reinterpret_cast<const char*>(&state);
+  for (size_t offset = 0; offset < sizeof(State); offset += sizeof(uint64_t)) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes + offset, std::min(sizeof(word), sizeof(State) - offset));
+    hash = (hash ^ word) * kMultiplier;
+    hash ^= hash >> 32;
+  }
+  return hash;
+}
+
+bool Equal(const State& a, const State& b) { return std::memcmp(&a, &b, sizeof(State)) == 0; }
+
+constexpr uint64_t kStatesBetweenProgress = 4096;
+
+}  // namespace
+
+Explorer::Outcome Explorer::Run(uint64_t limit, const std::function<void(uint64_t)>& on_progress) {
+  slots_.assign(1024, kNone);
+  taken_.assign(kActions.size(), 0);
+  const State initial = Initial(config_);
+  Insert(initial, kNone, {});
+  generated_ = 1;
+  uint64_t level_end = 1;  // states below it are at most `depth_` deep
+  depth_ = 1;
+  violated_ = FirstViolated(config_, initial);
+  if (!violated_.empty()) return Outcome::kViolation;
+  for (uint32_t index = 0; index < states_.size(); index++) {
+    if (index == level_end) {
+      level_end = states_.size();
+      depth_++;
+    }
+    if (index % kStatesBetweenProgress == 0) on_progress(states_.size());
+    const uint64_t generated_before = generated_;
+    if (!Expand(index)) return Outcome::kViolation;
+    if (generated_ == generated_before && !IsFinal(config_, states_[index])) {
+      violated_ = "deadlock";
+      counterexample_ = PathTo(index);
+      return Outcome::kDeadlock;
+    }
+    if (states_.size() > limit) return Outcome::kLimit;
+  }
+  return Outcome::kComplete;
+}
+
+bool Explorer::Expand(uint32_t index) {
+  const State source = states_[index];
+  State next = source;
+  for (uint8_t thread = 0; thread < config_.threads; thread++) {
+    for (const ActionInfo& info : kActions) {
+      if (!apply_(config_, info.action, thread, &next)) continue;
+      generated_++;
+      taken_[static_cast<size_t>(info.action)]++;
+      const size_t known = states_.size();
+      const uint32_t target = Insert(next, index, {info.action, thread});
+      violated_ = FirstViolated(config_, source, next);
+      if (violated_.empty() && target == known) violated_ = FirstViolated(config_, next);
+      if (!violated_.empty()) {
+        counterexample_ = PathTo(index);
+        counterexample_.push_back({index, {info.action, thread}, target});
+        return false;
+      }
+      next = source;
+    }
+  }
+  return true;
+}
+
+uint32_t Explorer::Find(const State& state) const {
+  const size_t mask = slots_.size() - 1;
+  for (size_t slot = Hash(state) & mask; slots_[slot] != kNone; slot = (slot + 1) & mask) {
+    if (Equal(states_[slots_[slot]], state)) return slots_[slot];
+  }
+  return kNone;
+}
+
+uint32_t Explorer::Insert(const State& state, uint32_t parent, Step step) {
+  const size_t mask = slots_.size() - 1;
+  size_t slot = Hash(state) & mask;
+  for (; slots_[slot] != kNone; slot = (slot + 1) & mask) {
+    if (Equal(states_[slots_[slot]], state)) return slots_[slot];
+  }
+  const uint32_t index = static_cast<uint32_t>(states_.size());
+  slots_[slot] = index;
+  states_.push_back(state);
+  origins_.push_back({parent, step});
+  if (states_.size() * 2 > slots_.size()) Grow();
+  return index;
+}
+
+void Explorer::Grow() {
+  slots_.assign(slots_.size() * 2, kNone);
+  const size_t mask = slots_.size() - 1;
+  for (uint32_t index = 0; index < states_.size(); index++) {
+    size_t slot = Hash(states_[index]) & mask;
+    while (slots_[slot] != kNone) slot = (slot + 1) & mask;
+    slots_[slot] = index;
+  }
+}
+
+std::vector<Edge> Explorer::PathTo(uint32_t index) const {
+  std::vector<Edge> path;
+  for (; origins_[index].parent != kNone; index = origins_[index].parent) {
+    path.push_back({origins_[index].parent, origins_[index].step, index});
+  }
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+void Explorer::ForEachEdge(const std::function<void(const Edge&)>& visit) const {
+  for (uint32_t index = 0; index < states_.size(); index++) {
+    State next = states_[index];
+    for (uint8_t thread = 0; thread < config_.threads; thread++) {
+      for (const ActionInfo& info : kActions) {
+        if (!apply_(config_, info.action, thread, &next)) continue;
+        visit({index, {info.action, thread}, Find(next)});
+        next = states_[index];
+      }
+    }
+  }
+}
+
+}  // namespace bellwether::model
