@@ -1,0 +1,1 @@
+"""What ./verify is made of: one module for each thing it does."""

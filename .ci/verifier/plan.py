@@ -1,0 +1,78 @@
+"""The one table: which command each stage runs, at which depth, and what must be built for it."""
+
+from dataclasses import dataclass
+
+STAGES = ("setup", "build", "spec", "model", "relacy", "stress", "store")
+DEPTHS = ("quick", "default", "nightly")
+TEST_PRESETS = ("release", "clang", "tsan", "asan", "relacy")
+
+MODEL = ("release", "bellwether_model", "model/bellwether_model")
+RELACY = ("relacy", "bellwether_relacy", "relacy_tests/bellwether_relacy")
+STRESS = ("release", "bellwether_stress", "stress/bellwether_stress")
+TSAN = ("tsan", "bellwether_stress", "stress/bellwether_stress")
+ASAN = ("asan", "bellwether_stress", "stress/bellwether_stress")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command. `tool` is a script, or (preset, target, path below the preset's build folder)."""
+    what: str
+    tool: object
+    args: str
+    depths: tuple = DEPTHS
+
+    def argv(self, seed):
+        path = self.tool if isinstance(self.tool, str) else f"build/{self.tool[0]}/{self.tool[2]}"
+        return [path, *self.args.format(seed=seed).split()]
+
+
+QUICK, DEFAULT, NIGHTLY = (("quick",), ("default",), ("nightly",))
+LONGER = ("default", "nightly")
+
+CHECKS = {
+    "spec": (
+        Check("TLC", "spec/tlc", "mc", ("quick", "default")),
+        Check("TLC", "spec/tlc", "mc --nightly", NIGHTLY),
+        Check("seeded faults", "spec/tlc", "bugs", LONGER),
+    ),
+    "model": (
+        Check("explore", MODEL, "explore --mode serial --writers 3 --writes 1"),
+    ),
+    "relacy": (
+        Check("scenarios", RELACY, "run --seed {seed}"),
+    ),
+    "stress": (
+        Check("TSan", TSAN, "run --seed {seed}"),
+        Check("ASan", ASAN, "run --seed {seed}"),
+    ),
+    "store": (
+        Check("kill and reopen", STRESS, "store --seed {seed}"),
+    ),
+}
+
+
+def checks(stage, depth):
+    return [check for check in CHECKS.get(stage, ()) if depth in check.depths]
+
+
+def with_prerequisites(stages, depth):
+    """The chosen stages (none: all) and those they cannot run without, in order."""
+    chosen = set(stages or STAGES) | {"setup"}
+    if targets(chosen, depth):
+        chosen.add("build")
+    return [stage for stage in STAGES if stage in chosen]
+
+
+def targets(stages, depth):
+    """{preset: targets} that the checks of these stages run; of all stages for build alone."""
+    running = [stage for stage in stages if stage in CHECKS]
+    if "build" in stages and not running:
+        running = CHECKS
+    needed = {}
+    for stage in running:
+        for check in checks(stage, depth):
+            if not isinstance(check.tool, str):
+                wanted = needed.setdefault(check.tool[0], [])
+                if check.tool[1] not in wanted:
+                    wanted.append(check.tool[1])
+    return needed

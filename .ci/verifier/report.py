@@ -1,0 +1,150 @@
+"""What was found: rows of stages, as a table's cells, JSON, JUnit and one exit code."""
+
+import json
+import os
+import signal
+from dataclasses import dataclass, field
+from xml.etree import ElementTree
+
+OK, USAGE, INCOMPLETE, SAFETY = 0, 1, 2, 12
+EXIT_NAMES = {
+    0: "ok", 1: "usage or set-up", 2: "incomplete", 10: "assumption", 11: "deadlock",
+    12: "safety", 13: "liveness", 14: "data lost or wrong after a fault",
+}
+COUNTS = ("states", "distinct", "executions", "operations", "edges")
+CRASHES = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
+
+
+@dataclass
+class Row:
+    """One thing that was checked, and what came out."""
+    what: str
+    bounds: str
+    result: str
+    figures: dict = field(default_factory=dict)
+
+    @property
+    def passed(self):
+        return not self.result.startswith(("FAILED", "INCOMPLETE"))
+
+    def count(self):
+        """The one number a reader wants: distinct states before all visited, else executions, …"""
+        for key, unit in (("distinct", "states"), ("states", "states"),
+                          ("executions", "executions"), ("operations", "operations"),
+                          ("edges", "edges")):
+            if key in self.figures:
+                return f"{self.figures[key]:,} {unit}"
+        return ""
+
+    def seconds(self):
+        value = self.figures.get("seconds")
+        return "" if value is None else f"{value:.1f} s"
+
+
+@dataclass
+class Stage:
+    """One stage of the run; `exit` is that of its first check that failed."""
+    name: str
+    rows: list = field(default_factory=list)
+    seconds: float = 0.0
+    exit: int = OK
+
+    @property
+    def ok(self):
+        return self.exit == OK
+
+    def fail(self, code):
+        if self.exit == OK:
+            self.exit = code
+
+
+def normal_exit(code):
+    """A tool's exit code as one of ours: a crash is a safety violation, being killed is set-up."""
+    if code in EXIT_NAMES:
+        return code
+    return SAFETY if -code in CRASHES else USAGE
+
+
+def name_of_exit(code):
+    """How a command ended, in words."""
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return f"exit {code}: {EXIT_NAMES.get(code, 'no exit code of ours')}"
+
+
+def read_tool_report(path, exited):
+    """The rows of a tool's JSON report and what is wrong with it ('' when nothing is)."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+        rows = [Row(row["what"], row["bounds"], row["result"], row["figures"])
+                for row in data["rows"]]
+        ok, code = data["ok"], data["exit"]
+        for row in rows:
+            for text in (row.what, row.bounds, row.result):
+                if not isinstance(text, str):
+                    return [], f"the report's row {row} holds something else than text"
+            if not all(isinstance(value, (int, float)) for value in row.figures.values()):
+                return [], f"the report's row '{row.what}' has a figure that is no number"
+    except OSError as error:
+        return [], f"wrote no report ({error.strerror})"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [], f"wrote a report that is not the agreed JSON ({type(error).__name__}: {error})"
+    if ok != (code == OK) or code != exited:
+        return rows, f"the report says ok={ok} and exit={code}, the tool ended with {exited}"
+    return rows, vacuous(rows)
+
+
+def vacuous(rows):
+    """Why these rows checked nothing, or ''. A check of nothing never counts as passed."""
+    if not rows:
+        return "the report has no rows: nothing was checked"
+    for row in rows:
+        counts = [row.figures[key] for key in COUNTS if key in row.figures]
+        if row.passed and (not counts or min(counts) <= 0):
+            return f"'{row.what}' reports no state, execution or operation: nothing was checked"
+    return ""
+
+
+def exit_code(stages):
+    return next((stage.exit for stage in stages if not stage.ok), OK)
+
+
+def as_json(stages, depth, seed):
+    code = exit_code(stages)
+    return {
+        "ok": code == OK, "exit": code, "depth": depth, "seed": seed,
+        "stages": [{
+            "name": stage.name, "ok": stage.ok, "seconds": round(stage.seconds, 1),
+            "rows": [vars(row) for row in stage.rows],
+        } for stage in stages],
+    }
+
+
+def write_atomically(path, text):
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)
+
+
+def write_json(path, data):
+    write_atomically(path, json.dumps(data, indent=1) + "\n")
+
+
+def write_junit(path, stages):
+    """One test suite a stage, one test case a row."""
+    root = ElementTree.Element("testsuites", name="verify")
+    for stage in stages:
+        failed = sum(not row.passed for row in stage.rows)
+        suite = ElementTree.SubElement(root, "testsuite", name=stage.name,
+                                       tests=str(len(stage.rows)), failures=str(failed),
+                                       time=f"{stage.seconds:.1f}")
+        for row in stage.rows:
+            name = f"{row.what} · {row.bounds}" if row.bounds else row.what
+            case = ElementTree.SubElement(suite, "testcase", classname=stage.name, name=name,
+                                          time=f"{row.figures.get('seconds', 0):.1f}")
+            if not row.passed:
+                ElementTree.SubElement(case, "failure", message=row.result)
+    write_atomically(path, ElementTree.tostring(root, encoding="unicode",
+                                                xml_declaration=True) + "\n")
