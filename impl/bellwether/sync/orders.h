@@ -132,6 +132,12 @@ inline constexpr StoreOrder LaunchParallelMemTableWriters_Store{
 inline constexpr RmwOrder CompleteParallelMemTableWriter_FetchSub{
     "CompleteParallelMemTableWriter_FetchSub", std::memory_order::acq_rel};
 
+// Relaxed: the leader takes its own dummy off the tail. It publishes nothing: the writers in front
+// of the dummy were acquired by the LinkOne_Cas that queued it, and the exchange continues their
+// release sequence.
+inline constexpr RmwOrder EndWriteStall_Exchange{"EndWriteStall_Exchange",
+                                                 std::memory_order::relaxed};
+
 // --- WriteThread: the state word of a Writer
 // ------------------------------------------------------------------------
 
@@ -197,5 +203,15 @@ inline constexpr CasOrder Poison_Cas{"Poison_Cas", std::memory_order::release,
 
 // Acquire: pairs with the release of Poison_Cas (INV_STATUS).
 inline constexpr LoadOrder FirstError_Load{"FirstError_Load", std::memory_order::acquire};
+
+// --- WritePath: who waits for the queues and so ends a stall, relief_
+// ------------------------------
+
+// Relaxed: the stall's mutex orders it for who waits already; who looks later stalls no longer or
+// a little (INV_WAKEUP).
+inline constexpr RmwOrder Relief_FetchAdd{"Relief_FetchAdd", std::memory_order::relaxed};
+
+// Relaxed, as Relief_FetchAdd.
+inline constexpr LoadOrder Relief_Load{"Relief_Load", std::memory_order::relaxed};
 
 }  // namespace bellwether::orders

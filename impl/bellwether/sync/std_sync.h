@@ -39,6 +39,9 @@ struct StdSync {
                                                         const orders::CasOrder& order) {
       return value_.compare_exchange_strong(expected, desired, order.success, order.failure);
     }
+    [[gnu::always_inline]] T exchange(T value, const orders::RmwOrder& order) {
+      return value_.exchange(value, order.order);
+    }
     [[gnu::always_inline]] T fetch_add(T value, const orders::RmwOrder& order) {
       return value_.fetch_add(value, order.order);
     }
@@ -76,6 +79,7 @@ struct StdSync {
       lock.release();
     }
     void notify_one() { cond_var_.notify_one(); }
+    void notify_all() { cond_var_.notify_all(); }
 
    private:
     std::condition_variable cond_var_;

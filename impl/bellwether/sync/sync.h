@@ -3,14 +3,17 @@
 // under any other policy.
 //
 // A policy `S` supplies
-//   S::Atomic<T>      load, store, compare_exchange_{weak,strong}, fetch_add, fetch_sub; every
-//   access names its entry of orders.h S::Plain<T>       plain memory that another thread reads or
-//   writes at another time; a checker looks for races on it S::Mutex          lock, unlock
-//   (BasicLockable) S::CondVar        wait(S::Mutex&), notify_one; may wake spuriously S::SpinUntil
-//   waits a little for a bit of `goal_mask` in `word`; gives back the last value that it saw
-//   S::OnAction       told right after each action of the protocol, before the next shared access
-//   S::Assert         a condition of the protocol; production does not evaluate it
-//   S::kCacheLine     the alignment that keeps two words from sharing a line
+//   S::Atomic<T>   load, store, exchange, compare_exchange_{weak,strong}, fetch_add, fetch_sub;
+//                  every access names its entry of orders.h
+//   S::Plain<T>    plain memory that another thread reads or writes at another time; a checker
+//                  looks for races on it
+//   S::Mutex       lock, unlock (BasicLockable)
+//   S::CondVar     wait(S::Mutex&), notify_one, notify_all; may wake spuriously
+//   S::SpinUntil   waits a little for a bit of `goal_mask` in `word`; gives back the last value
+//                  that it saw
+//   S::OnAction    told right after each action of the protocol, before the next shared access
+//   S::Assert      a condition of the protocol; production does not evaluate it
+//   S::kCacheLine  the alignment that keeps two words from sharing a line
 //
 // Thread safety: Atomic, Mutex and CondVar are for concurrent use, Plain is not: its owner changes
 // by a hand-off.
@@ -41,6 +44,7 @@ concept SyncPolicy =
       mutex.unlock();
       cond_var.wait(mutex);
       cond_var.notify_one();
+      cond_var.notify_all();
       { S::SpinUntil(const_atomic, value, orders::AwaitState_Load) } -> std::same_as<std::uint8_t>;
       S::OnAction("Write", static_cast<const void*>(nullptr));
       S::Assert(condition, "INV_ACK");

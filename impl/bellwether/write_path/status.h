@@ -84,12 +84,13 @@ class [[nodiscard]] Status {
     std::string text(CodeName(code_));
     if (!detail_) return text;
     if (!detail_->file.empty()) {
-      text += ": " + detail_->file + ", offset " + std::to_string(detail_->offset);
+      text.append(": ").append(detail_->file).append(", offset ");
+      text.append(std::to_string(detail_->offset));
     }
-    if (!detail_->what.empty()) text += ": " + detail_->what;
+    if (!detail_->what.empty()) text.append(": ").append(detail_->what);
     if (detail_->error_number != 0) {
-      text += ": " + std::string(std::strerror(detail_->error_number)) + " (errno " +
-              std::to_string(detail_->error_number) + ")";
+      text.append(": ").append(std::strerror(detail_->error_number)).append(" (errno ");
+      text.append(std::to_string(detail_->error_number)).append(")");
     }
     return text;
   }

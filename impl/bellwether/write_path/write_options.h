@@ -26,8 +26,13 @@ class WriteCallback {
 struct WriteOptions {
   // The write is acknowledged only after the log was synced (fdatasync) behind it.
   bool sync = false;
+  // The write is not logged: it is lost unless a checkpoint follows. Excludes sync and
+  // disable_memtable.
+  bool disable_wal = false;
   // Log only: the batch takes no sequence and nothing of it is published (Prepare, Rollback).
   bool disable_memtable = false;
+  // The write fails at once (kIncomplete) where it would wait for a write stall to end.
+  bool no_slowdown = false;
   // Not owned; outlives the call.
   WriteCallback* callback = nullptr;
 };
@@ -49,6 +54,8 @@ struct WritePathOptions {
   // Upper bound on the bytes of a write group's batches. A group whose leader has a small batch (at
   // most an eighth) is kept small as well, so that a small write does not wait for a large one.
   std::size_t max_write_batch_group_size_bytes = std::size_t{1} << 20;
+  // A leader stalls the queue while the log behind the last checkpoint is larger. 0: never.
+  std::size_t max_log_bytes = 0;
   // From this many writers on, a parallel group is launched by stride callers, about sqrt(n) of
   // them.
   std::size_t parallel_stride_threshold = 20;

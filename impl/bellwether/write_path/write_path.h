@@ -1,27 +1,26 @@
 // WritePath: what happens to a write between the caller and the memtable (RocksDB's
 // DBImpl::WriteImpl), over any log and any memtable.
 //
-//   serial     JoinBatchGroup · EnterAsBatchGroupLeader · WriteToWAL · InsertInto · SetLastSequence
-//   · ExitAsBatchGroupLeader parallel   … WriteToWAL · LaunchParallelMemTableWriters · each writer:
-//   InsertInto · CompleteParallelMemTableWriter ·
-//              the last of them: SetLastSequence · ExitAsBatchGroupLeader or
-//              ExitAsBatchGroupFollower
-//   pipelined  … WriteToWAL · ExitAsBatchGroupLeader, and the next group is logged while this one
-//   goes on with
-//              EnterAsMemTableWriter · InsertInto · SetLastSequence · ExitAsMemTableWriter,
-//              parallel or not
-//   two queues as serial or parallel; writes with disable_memtable go to the log by a queue of
-//   their own
+//   serial: JoinBatchGroup · EnterAsBatchGroupLeader · WriteToWAL · InsertInto · SetLastSequence ·
+//     ExitAsBatchGroupLeader
+//   parallel: … WriteToWAL · LaunchParallelMemTableWriters · each writer: InsertInto ·
+//     CompleteParallelMemTableWriter · the last: SetLastSequence · ExitAsBatchGroupLeader or
+//     ExitAsBatchGroupFollower
+//   pipelined: … WriteToWAL · ExitAsBatchGroupLeader, and the next group is logged while this one
+//     goes on with EnterAsMemTableWriter · InsertInto (parallel or not) · SetLastSequence ·
+//     ExitAsMemTableWriter
+//   two queues: as serial or parallel; writes with disable_memtable have a queue of their own, and
+//     meet the others only at the log
 //
 // Invariants
-//   INV_SEQUENCE  sequences are contiguous, in log order: who may append to the log gives them out
+//   INV_SEQUENCE  sequences are contiguous, in log order: who may append gives them out
 //   INV_PUBLISH   last_sequence_ grows, and never passes a batch that is not wholly in the memtable
-//   INV_ACK       a write told OK is in the log, synced if it asked, and, if it inserts, published
-//   before it returns INV_STATUS    an error of the log or of the memtable fails every writer of
-//   the group that met it (kUnknownOutcome) and
-//                 poisons the path: every later write is refused with the first error (kAborted), a
-//                 group that is logged already is not inserted (kUnknownOutcome), and nobody hangs.
-//                 A failing callback fails its write alone.
+//   INV_ACK       a write told OK is in the log (unless disable_wal), synced if it asked, and, if
+//                 it inserts, published before it returns
+//   INV_STATUS    an error of the log or of the memtable fails every writer of the group that met
+//                 it (kUnknownOutcome) and poisons the path: every later write is refused with the
+//                 first error (kAborted), a group that is logged already is not inserted
+//                 (kUnknownOutcome), and nobody hangs. A failing callback fails its write alone.
 //
 // Thread safety: all functions may be called concurrently.
 #pragma once
@@ -54,6 +53,7 @@ template <class L, class Group>
 concept LogConcept = requires(L& log, const Group& group, SequenceNumber first) {
   { log.AddRecord(first, group) } -> std::same_as<Status>;
   { log.Sync() } -> std::same_as<Status>;
+  { log.BytesSinceCheckpoint() } -> std::convertible_to<std::uint64_t>;
 };
 
 // InsertInto makes the operations of a batch readable from sequence `first` on; with
@@ -78,6 +78,7 @@ class WritePath {
         allocated_sequence_(last_sequence),
         last_sequence_(last_sequence),
         first_error_(nullptr),
+        relief_(0),
         write_thread_(options),
         nonmem_write_thread_(options) {}
   WritePath(const WritePath&) = delete;
@@ -92,7 +93,8 @@ class WritePath {
   }
 
   WriteResult Write(const WriteOptions& options, const Batch* batch) {
-    if (batch == nullptr) return {Status::InvalidArgument("the batch is null"), 0};
+    const Status legal = CheckWrite(options, batch);
+    if (!legal.ok()) return {legal, 0};
     Writer w(options, batch);
     Sync::OnAction("Write", &w);
     if (options_.two_write_queues && w.disable_memtable) {
@@ -116,17 +118,28 @@ class WritePath {
   // Waits for the writes in flight, syncs the log, and refuses every later write. Returns the first
   // error of the path, if it had one; a second call is refused like a write.
   Status Close() {
+    return RunUnbatched([this] {
+      const Status status = log_->Sync();
+      Poison("Close", &closed_, status.ok() ? Status::Aborted("the write path is closed") : status);
+      return status;
+    });
+  }
+
+  // Runs `exclusive`, which returns a Status, while no write is in flight and all that were logged
+  // are published; a poisoned path gives back its first error instead. No stall outlasts the call.
+  template <class Exclusive>
+  Status RunUnbatched(const Exclusive& exclusive) {
     Writer w(WriteOptions{}, nullptr);
     Writer nonmem_w(WriteOptions{}, nullptr);
+    relief_.fetch_add(1, orders::Relief_FetchAdd);
+    NotifyStall();
     write_thread_.EnterUnbatched(&w);
     if (options_.two_write_queues) nonmem_write_thread_.EnterUnbatched(&nonmem_w);
-    Status status = FirstError();
-    if (status.ok()) {
-      status = log_->Sync();
-      Poison("Close", &closed_, status.ok() ? Status::Aborted("the write path is closed") : status);
-    }
+    const Status first_error = FirstError();
+    const Status status = first_error.ok() ? exclusive() : first_error;
     if (options_.two_write_queues) nonmem_write_thread_.ExitUnbatched(&nonmem_w);
     write_thread_.ExitUnbatched(&w);
+    relief_.fetch_sub(1, orders::Relief_FetchAdd);
     return status;
   }
 
@@ -142,12 +155,19 @@ class WritePath {
   static constexpr std::uint8_t kParallelStates =
       STATE_PARALLEL_MEMTABLE_CALLER | STATE_PARALLEL_MEMTABLE_WRITER;
 
+  static Status CheckWrite(const WriteOptions& options, const Batch* batch) {
+    if (batch == nullptr) return Status::InvalidArgument("the batch is null");
+    if (options.disable_wal && (options.sync || options.disable_memtable)) {
+      return Status::InvalidArgument("disable_wal excludes sync and disable_memtable");
+    }
+    return Status::OK();
+  }
+
   void WriteImpl(Writer* w) {
     Group group;
     State state = write_thread_.JoinBatchGroup(w);
     if (state == STATE_GROUP_LEADER) {
-      write_thread_.EnterAsBatchGroupLeader(w, &group);
-      WriteToWAL(&group);
+      Lead(&write_thread_, w, &group);
       if (group.status.Get().ok() && InsertsInParallel(group)) {
         write_thread_.LaunchParallelMemTableWriters(&group);
         state = STATE_PARALLEL_MEMTABLE_WRITER;
@@ -173,8 +193,7 @@ class WritePath {
     State state = write_thread_.JoinBatchGroup(w);
     if (state == STATE_GROUP_LEADER) {
       Group wal_group;
-      write_thread_.EnterAsBatchGroupLeader(w, &wal_group);
-      WriteToWAL(&wal_group);
+      Lead(&write_thread_, w, &wal_group);
       state = write_thread_.ExitAsPipelinedBatchGroupLeader(&wal_group);
     }
     if (state == STATE_MEMTABLE_WRITER_LEADER) {
@@ -203,14 +222,52 @@ class WritePath {
   void WriteImplWALOnly(Writer* w) {
     if (nonmem_write_thread_.JoinBatchGroup(w) == STATE_COMPLETED) return;
     Group group;
-    nonmem_write_thread_.EnterAsBatchGroupLeader(w, &group);
-    WriteToWAL(&group);
+    Lead(&nonmem_write_thread_, w, &group);
     nonmem_write_thread_.ExitAsBatchGroupLeader(&group);
+  }
+
+  // The leader's part up to the log: a stall, the group, its callbacks, its record.
+  void Lead(Thread* thread, Writer* w, Group* group) {
+    const Status status = PreprocessWrite(thread, w);
+    thread->EnterAsBatchGroupLeader(w, group);
+    group->status.Set(status);
+    if (status.ok()) {
+      RunCallbacks(group);
+      WriteToWAL(group);
+    }
+  }
+
+  // Stalls while the log is too large, until a checkpoint is on its way. Who waits for the queue to
+  // shrink the log (or to close) must not wait for a stall.
+  Status PreprocessWrite(Thread* thread, Writer* leader) {
+    if (options_.max_log_bytes == 0 || !LogTooLarge() || Relieved()) return Status::OK();
+    if (leader->no_slowdown) {
+      return Status::Incomplete("the write path is stalled, and the write has no_slowdown");
+    }
+    thread->WriteStall(leader, [this] { return Relieved(); });
+    return Status::OK();
+  }
+
+  bool LogTooLarge() {
+    if (options_.two_write_queues) log_mutex_.lock();
+    const bool too_large = log_->BytesSinceCheckpoint() > options_.max_log_bytes;
+    if (options_.two_write_queues) log_mutex_.unlock();
+    return too_large;
+  }
+
+  bool Relieved() const {
+    return relief_.load(orders::Relief_Load) > 0 ||
+           first_error_.load(orders::FirstError_Load) != nullptr;
+  }
+
+  void NotifyStall() {
+    if (options_.max_log_bytes == 0) return;
+    write_thread_.NotifyStall();
+    nonmem_write_thread_.NotifyStall();
   }
 
   // With two queues there are two who may append.
   void WriteToWAL(Group* group) {
-    RunCallbacks(group);
     if (options_.two_write_queues) log_mutex_.lock();
     WriteGroupToWAL(group);
     if (options_.two_write_queues) log_mutex_.unlock();
@@ -235,8 +292,8 @@ class WritePath {
     SequenceNumber next = first;
     bool logs = false;
     group->ForEachWriter([&](Writer* w) {
-      if (!w->ShouldWriteToWAL()) return;
-      logs = true;
+      if (w->CallbackFailed()) return;
+      if (w->ShouldWriteToWAL()) logs = true;
       w->sequence.Set(next);
       if (!w->disable_memtable) next += w->batch->Count();
     });
@@ -302,6 +359,7 @@ class WritePath {
     const Plain* first_error = nullptr;
     first_error_.compare_exchange_strong(first_error, place, orders::Poison_Cas);
     Sync::OnAction(action, place);
+    NotifyStall();
   }
 
   bool Published(SequenceNumber sequence, std::uint32_t count) const {
@@ -318,6 +376,7 @@ class WritePath {
   Plain closed_;  // belongs to who leads all queues
   alignas(Sync::kCacheLine) typename Sync::template Atomic<SequenceNumber> last_sequence_;
   typename Sync::template Atomic<const Plain*> first_error_;
+  typename Sync::template Atomic<std::uint32_t> relief_;  // who waits to lead all queues
   Thread write_thread_;
   Thread nonmem_write_thread_;
 };

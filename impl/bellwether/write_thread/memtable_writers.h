@@ -1,13 +1,11 @@
 // The memtable phase of WriteThread: writers that insert in parallel, and the second queue of
 // pipelined writes.
 //
-//   parallel   LaunchParallelMemTableWriters calls every writer of a group;
-//   CompleteParallelMemTableWriter counts them down,
-//              and the last acts for the leader
-//   pipelined  a logged group is linked into the memtable queue (LinkGroup) in log order; the
-//   oldest there leads
-//              (EnterAsMemTableWriter), inserts for all or launches them, and hands that queue on
-//              (ExitAsMemTableWriter)
+//   parallel: LaunchParallelMemTableWriters calls every writer of a group;
+//     CompleteParallelMemTableWriter counts them down, and the last acts for the leader
+//   pipelined: a logged group is linked into the memtable queue (LinkGroup) in log order; the
+//     oldest there leads (EnterAsMemTableWriter), inserts for all or launches them, and hands that
+//     queue on (ExitAsMemTableWriter)
 //
 // The pipelined exit must link its group before the next leader can link a group of its own, and
 // complete writers whose addresses may then be queued again. Therefore a dummy in its frame takes

@@ -1,15 +1,17 @@
 // The state word of a Writer: one thread awaits a state, another sets it (spec/StateWord.tla).
 //
-//   AwaitState  spins a little on the word (the policy's SpinUntil), then blocks
-//   (BlockingAwaitState) SetState    one CAS if the waiter does not block; otherwise store and
-//   notify under the Writer's mutex
+//   AwaitState: spins a little on the word (the policy's SpinUntil), then blocks
+//     (BlockingAwaitState)
+//   SetState: one CAS if the waiter does not block; otherwise store and notify under the Writer's
+//     mutex
 //
 // Invariants
 //   INV_WAKEUP    STATE_LOCKED_WAITING obliges whoever sets the state to use the mutex, so no wake
-//   is lost INV_LIFETIME  if the new state is terminal, the owner may return as soon as the CAS
-//   succeeded or the mutex is unlocked:
-//                 nothing of the Writer is touched after that. (Store, then notify without the
-//                 mutex, as std::atomic's wait and notify_one do, would touch it.)
+//                 is lost
+//   INV_LIFETIME  if the new state is terminal, the owner may return as soon as the CAS succeeded
+//                 or the mutex is unlocked: nothing of the Writer is touched after that. (Store,
+//                 then notify without the mutex, as std::atomic's wait and notify_one do, would
+//                 touch it.)
 //
 // Thread safety: the owner awaits; at any time at most one other thread may set the state.
 #pragma once

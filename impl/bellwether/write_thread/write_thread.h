@@ -1,25 +1,28 @@
 // WriteThread: the queues of writers and their leaders, as RocksDB's class of that name.
 //
-//   JoinBatchGroup           LinkOne pushes the Writer on a lock-free list; who finds it empty
-//   leads, the others AwaitState EnterAsBatchGroupLeader  the leader collects a group: itself and
-//   the compatible writers queued behind it … the leader writes the log for its group …
-//   ExitAsBatchGroupLeader   gives the leadership on (or leaves the queue empty), then completes
-//   its followers;
-//                            pipelined: links the group into the memtable queue instead
-//   EnterAsMemTableWriter, LaunchParallelMemTableWriters, … ExitAsMemTableWriter:
-//   memtable_writers.h
+//   JoinBatchGroup: LinkOne pushes the Writer on a lock-free list; who finds it empty leads, the
+//     others AwaitState
+//   EnterAsBatchGroupLeader: the leader collects a group: itself and the compatible writers queued
+//     behind it
+//   … the leader writes the log for its group …
+//   ExitAsBatchGroupLeader: gives the leadership on (or leaves the queue empty), then completes its
+//     followers; pipelined: links the group into the memtable queue instead
+//   EnterAsMemTableWriter, LaunchParallelMemTableWriters, …: memtable_writers.h
+//   BeginWriteStall, EndWriteStall: write_stall.h
 //
 // A list hangs from newest_writer_ by link_older; link_newer is made when a leader needs it.
 // Incompatible writers are skipped, not stopped at: they are grafted behind the group in their
 // order, and the oldest of them leads next.
 //
 // Invariants
-//   INV_LEADER    one leader of a queue at a time: leadership comes only from an empty list or from
-//   the leader that leaves INV_GROUP     a group is its leader and compatible writers in queue
-//   order; skipped writers keep their order, come next INV_SEQUENCE  groups enter the memtable
-//   queue in the order of the log INV_LIFETIME  no Writer is touched after STATE_COMPLETED is
-//   stored, no WriteGroup after its leader's is INV_QUIET     with no write in flight both tails
-//   are null
+//   INV_LEADER    a queue has one leader at a time: leadership comes only from an empty list or
+//                 from the leader that leaves
+//   INV_GROUP     a group is its leader and compatible writers in queue order; skipped writers keep
+//                 their order and come next
+//   INV_SEQUENCE  groups enter the memtable queue in the order of the log
+//   INV_LIFETIME  no Writer is touched after STATE_COMPLETED is stored, no WriteGroup after its
+//                 leader's is
+//   INV_QUIET     with no write in flight both tails are null
 //
 // Thread safety: all functions may be called concurrently; each is for the role that its REQUIRES
 // names.
@@ -43,7 +46,10 @@ class WriteThread {
   using WriteGroup = bellwether::WriteGroup<Sync, Batch>;
 
   explicit WriteThread(const WritePathOptions& options)
-      : options_(options), newest_writer_(nullptr), newest_memtable_writer_(nullptr) {}
+      : options_(options),
+        write_stall_dummy_(WriteOptions{}, nullptr),
+        newest_writer_(nullptr),
+        newest_memtable_writer_(nullptr) {}
   WriteThread(const WriteThread&) = delete;
   WriteThread& operator=(const WriteThread&) = delete;
 
@@ -97,6 +103,14 @@ class WriteThread {
   // REQUIRES: EnterUnbatched(w) returned.
   void ExitUnbatched(Writer* w);
 
+  // Stalls the queue until `relieved()` holds: fails the queued writers with no_slowdown, and keeps
+  // all others from the queue. Whoever makes `relieved` true calls NotifyStall afterwards.
+  // REQUIRES: the caller leads the queue, and has not collected its group; w is its Writer, without
+  // no_slowdown.
+  template <class Relieved>
+  void WriteStall(Writer* w, const Relieved& relieved);
+  void NotifyStall();
+
   // Waits until the memtable queue is empty. REQUIRES: the caller leads the log queue, so that
   // nobody can link.
   void WaitForMemTableWriters();
@@ -113,7 +127,11 @@ class WriteThread {
   static constexpr std::uint8_t kMemTableStates =
       STATE_PARALLEL_MEMTABLE_CALLER | STATE_PARALLEL_MEMTABLE_WRITER | STATE_COMPLETED;
 
-  static bool LinkOne(Writer* w, Tail* newest_writer);
+  bool LinkOne(Writer* w, Tail* newest_writer);
+  Writer* WaitForStallEnd(Tail* newest_writer);
+  void BeginWriteStall(Writer* leader);
+  void EndWriteStall();
+  static void FailForStall(Writer* w);
   static bool LinkGroup(WriteGroup* write_group, Tail* newest_writer);
   static void CreateMissingNewerLinks(Writer* head);
   std::size_t MaxGroupSize(const Writer& leader) const;
@@ -127,6 +145,9 @@ class WriteThread {
   void CompleteLeader(WriteGroup* write_group);
 
   const WritePathOptions options_;
+  typename Sync::Mutex stall_mutex_;
+  typename Sync::CondVar stall_cv_;  // the stall has ended, or may end
+  Writer write_stall_dummy_;         // the tail while the queue is stalled
   alignas(Sync::kCacheLine) Tail newest_writer_;
   alignas(Sync::kCacheLine) Tail newest_memtable_writer_;
 };
@@ -142,11 +163,21 @@ State WriteThread<Sync, Batch>::JoinBatchGroup(Writer* w) {
                     "JoinBatchGroup_AwaitState");
 }
 
-// True if the list was empty: the caller leads.
+// True if the list was empty: the caller leads. While the queue is stalled nobody links: a writer
+// with no_slowdown fails at once, the others wait for the end of the stall.
 template <SyncPolicy Sync, class Batch>
 bool WriteThread<Sync, Batch>::LinkOne(Writer* w, Tail* newest_writer) {
   Writer* newest = newest_writer->load(orders::LinkOne_Load);
   do {
+    while (newest == &write_stall_dummy_ && w != &write_stall_dummy_) {
+      if (w->no_slowdown) {
+        FailForStall(w);
+        w->state.store(STATE_COMPLETED, orders::OwnState_Store);
+        Sync::OnAction("LinkOne_NoSlowdown", w);
+        return false;
+      }
+      newest = WaitForStallEnd(newest_writer);
+    }
     w->link_older.Set(newest);
   } while (!newest_writer->compare_exchange_weak(newest, w, orders::LinkOne_Cas));
   Sync::OnAction("LinkOne", w);
@@ -279,6 +310,8 @@ bool WriteThread<Sync, Batch>::Compatible(const Writer& leader, const Writer& w,
                                           std::size_t group_bytes) const {
   if (w.batch == nullptr) return false;      // an unbatched writer leads alone
   if (w.sync && !leader.sync) return false;  // this group will not be synced
+  if (w.no_slowdown != leader.no_slowdown) return false;
+  if (w.disable_wal != leader.disable_wal) return false;
   if (w.callback != nullptr && !w.callback->AllowWriteBatching()) return false;
   if (leader.callback != nullptr && !leader.callback->AllowWriteBatching()) return false;
   return group_bytes + w.batch->ByteSize() <= MaxGroupSize(leader);
@@ -304,3 +337,4 @@ void WriteThread<Sync, Batch>::CreateMissingNewerLinks(Writer* head) {
 }  // namespace bellwether
 
 #include "bellwether/write_thread/memtable_writers.h"
+#include "bellwether/write_thread/write_stall.h"

@@ -2,21 +2,23 @@
 // again by that thread's next write.
 //
 // States, who stores them, and what follows
-//   STATE_INIT                      the caller, at construction -> any state below
-//   STATE_GROUP_LEADER              the caller, if it found the queue empty (JoinBatchGroup); else
-//   the leader that leaves
-//                                   -> the caller leads a group, or, unbatched, holds the queue
-//                                   alone
-//   STATE_MEMTABLE_WRITER_LEADER    pipelined: who linked its group into an empty memtable queue
-//   (LinkGroup), or the
-//                                   memtable leader that leaves (ExitAsMemTableWriter) -> it leads
-//                                   a memtable group
-//   STATE_PARALLEL_MEMTABLE_CALLER  the leader of a large group (LaunchParallelMemTableWriters)
-//                                   -> the caller launches every stride-th writer, itself too
-//   STATE_PARALLEL_MEMTABLE_WRITER  the leader or a caller -> the caller inserts its own batch
-//   STATE_COMPLETED                 the leader of its group, or the last parallel writer in its
-//   place. The caller returns. STATE_LOCKED_WAITING            the caller, when it blocks
-//   (BlockingAwaitState) -> the state that it waited for
+//   STATE_INIT
+//     the caller, at construction -> any state below
+//   STATE_GROUP_LEADER
+//     the caller, if it found the queue empty (JoinBatchGroup); else the leader that leaves
+//     -> the caller leads a group, or, unbatched, holds the queue alone
+//   STATE_MEMTABLE_WRITER_LEADER
+//     pipelined: who linked its group into an empty memtable queue (LinkGroup), or the memtable
+//     leader that leaves (ExitAsMemTableWriter) -> it leads a memtable group
+//   STATE_PARALLEL_MEMTABLE_CALLER
+//     the leader of a large group (LaunchParallelMemTableWriters)
+//     -> the caller launches every stride-th writer, itself too
+//   STATE_PARALLEL_MEMTABLE_WRITER
+//     the leader or a caller -> the caller inserts its own batch
+//   STATE_COMPLETED
+//     the leader of its group, or the last parallel writer in its place -> the caller returns
+//   STATE_LOCKED_WAITING
+//     the caller, when it blocks (BlockingAwaitState) -> the state that it waited for
 //
 // Thread safety: `state`, `state_mutex` and `state_cv` are for concurrent use. The plain fields
 // belong to the caller until LinkOne, then to the leader of the queue that the Writer is in, and
@@ -58,6 +60,8 @@ struct alignas(Sync::kCacheLine) Writer {
   Writer(const WriteOptions& options, const Batch* writer_batch)
       : batch(writer_batch),
         sync(options.sync),
+        no_slowdown(options.no_slowdown),
+        disable_wal(options.disable_wal),
         disable_memtable(options.disable_memtable),
         callback(options.callback),
         write_group(nullptr),
@@ -73,11 +77,13 @@ struct alignas(Sync::kCacheLine) Writer {
   bool ShouldWriteToMemtable() const {
     return !disable_memtable && !CallbackFailed() && status.Get().ok();
   }
-  bool ShouldWriteToWAL() const { return !CallbackFailed(); }
+  bool ShouldWriteToWAL() const { return !disable_wal && !CallbackFailed(); }
   Status FinalStatus() const { return CallbackFailed() ? callback_status.Get() : status.Get(); }
 
   const Batch* const batch;
   const bool sync;
+  const bool no_slowdown;
+  const bool disable_wal;
   const bool disable_memtable;
   WriteCallback* const callback;
 
