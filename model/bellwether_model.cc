@@ -218,11 +218,14 @@ int Explore(const ExploreOptions& o) {
 
 int main(int argc, char** argv) {
   CLI::App app("The executable mirror of the spec.", "bellwether_model");
-  app.require_subcommand(1);
   bellwether::model::ExploreOptions explore;
   CLI::App* explore_command =
       app.add_subcommand("explore", "search every reachable state and check every invariant");
   bellwether::model::AddOptions(*explore_command, explore);
   if (const std::optional<int> code = bellwether::ParseCommandLine(app, argc, argv)) return *code;
+  if (!explore_command->parsed()) {
+    bellwether::PrintError(app.get_name(), "a subcommand is required: explore; see --help");
+    return static_cast<int>(bellwether::ExitCode::kUsage);
+  }
   return bellwether::model::Explore(explore);
 }

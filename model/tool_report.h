@@ -121,14 +121,18 @@ class Report {
 // Rate-limited progress lines. Update() may be called as often as one likes.
 class Progress {
  public:
-  Progress(bool enabled, std::string what, std::string unit)
-      : enabled_(enabled), what_(std::move(what)), unit_(std::move(unit)) {}
+  Progress(bool enabled, std::string what, std::string unit, double seconds_between_lines = 0.5)
+      : enabled_(enabled),
+        what_(std::move(what)),
+        unit_(std::move(unit)),
+        seconds_between_lines_(seconds_between_lines),
+        next_(seconds_between_lines) {}
 
   void Update(uint64_t done) {
     if (!enabled_) return;
     const double elapsed = stopwatch_.Seconds();
     if (elapsed < next_) return;
-    next_ = elapsed + kSecondsBetweenLines;
+    next_ = elapsed + seconds_between_lines_;
     const nlohmann::ordered_json line = {
         {"what", what_}, {"done", done}, {"unit", unit_}, {"elapsed", elapsed}};
     const std::string text =
@@ -137,13 +141,12 @@ class Progress {
   }
 
  private:
-  static constexpr double kSecondsBetweenLines = 0.5;
-
   bool enabled_;
   std::string what_;
   std::string unit_;
+  double seconds_between_lines_;
+  double next_;
   Stopwatch stopwatch_;
-  double next_ = kSecondsBetweenLines;
 };
 
 // Parses the command line; nothing to return means: go on. Help goes to stdout with 0, anything

@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""The command line of bellwether_model: bad input gives one line and exit code 1, results their own.
+
+usage: cli_test.py BELLWETHER_MODEL
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOL = ""
+
+
+def run(*arguments):
+    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+class BadInput(unittest.TestCase):
+    """What is wrong, in one line, and exit code 1."""
+
+    CASES = [
+        ((), "subcommand"),
+        (("exlpore",), "exlpore"),
+        (("explore", "--no-such-flag"), "--no-such-flag"),
+        (("explore", "--mode", "seriall"), "seriall"),
+        (("explore", "--writers", "0"), "--writers"),
+        (("explore", "--writers", "5"), "--writers"),
+        (("explore", "--writers", "two"), "two"),
+        (("explore", "--writes", "4"), "--writes"),
+        (("explore", "--max-group", "0"), "--max-group"),
+        (("explore", "--limit", "0"), "--limit"),
+        (("explore", "--sync", "t4.1"), "t4.1"),
+        (("explore", "--writes", "1", "--sync", "t1.1,t1.2"), "t1.2"),
+        (("explore", "--mutant", "no_such_mutant"), "no_such_mutant"),
+        (("explore", "--states", "/no/such/directory/states"), "/no/such/directory/states"),
+        (("explore", "--json", "/no/such/directory/report"), "/no/such/directory/report"),
+    ]
+
+    def test_each_is_refused(self):
+        for arguments, named in self.CASES:
+            with self.subTest(arguments=arguments):
+                result = run(*arguments)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+                self.assertIn(named, result.stderr)
+
+
+class Results(unittest.TestCase):
+    """Exit code and report of each result."""
+
+    def report(self, *arguments):
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory, "report.json")
+            result = run("explore", "--json", str(path), *arguments)
+            report = json.loads(path.read_text())
+        self.assertEqual(report["exit"], result.returncode)
+        self.assertEqual(report["ok"], result.returncode == 0)
+        self.assertEqual(len(report["rows"]), 1)
+        return result, report["rows"][0]
+
+    def test_complete(self):
+        result, row = self.report("--writers", "2")
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual(row["result"], "COMPLETE")
+        self.assertEqual(row["bounds"], "serial 2x1")
+        self.assertEqual(row["figures"]["distinct"], 124)
+        self.assertEqual(result.stderr, "")
+
+    def test_a_limit_is_not_a_pass(self):
+        result, row = self.report("--writers", "3", "--limit", "100")
+        self.assertEqual(result.returncode, 2)
+        self.assertTrue(row["result"].startswith("INCOMPLETE"), row)
+
+    def test_faults_have_their_exit_codes(self):
+        for mutant, code, named in [("lost_hand_off", 11, "deadlock"), ("lost_sync", 12, "INV_ACK")]:
+            with self.subTest(mutant=mutant):
+                result, row = self.report("--writers", "2", "--sync", "t2.1", "--mutant", mutant)
+                self.assertEqual(result.returncode, code)
+                self.assertIn(named, row["result"])
+                self.assertIn("   1 t", result.stderr)
+
+    def test_the_dump_is_the_graph(self):
+        with tempfile.TemporaryDirectory() as directory:
+            states, edges = pathlib.Path(directory, "states"), pathlib.Path(directory, "edges")
+            run("explore", "--writers", "2", "--states", str(states), "--edges", str(edges))
+            state_lines = states.read_text().splitlines()
+            edge_lines = [line.split() for line in edges.read_text().splitlines()]
+        self.assertEqual(len(set(state_lines)), 124)
+        self.assertEqual(len(state_lines), 124)
+        self.assertEqual({len(fields) for fields in edge_lines}, {3})
+        targets = {int(target) for _, _, target in edge_lines}
+        self.assertEqual(targets, set(range(2, 125)))
+        final = [(source, target) for source, action, target in edge_lines if action == "Done"]
+        self.assertEqual(len(final), 4)
+        self.assertTrue(all(source == target for source, target in final), final)
+
+
+if __name__ == "__main__":
+    TOOL = sys.argv.pop(1)
+    unittest.main()

@@ -1,0 +1,187 @@
+// Each property holds of a behaviour and is violated by a state, or a step, made to violate it.
+
+#include "model/properties.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "model/tests/behaviour.h"
+
+namespace bellwether::model {
+namespace {
+
+using ::testing::Contains;
+using ::testing::IsEmpty;
+
+Config ThreeThreads() {
+  Config config;
+  config.threads = 3;
+  config.batch_count = 2;
+  config.wal_errors = true;
+  config.SetSync({1, 1});
+  return config;
+}
+
+// t1 leads, t2 (sync) and t3 are queued behind it; t1 has taken t3 into its group and not yet put
+// t2 behind it.
+State Collected() {
+  const Config config = ThreeThreads();
+  State s = Initial(config);
+  for (size_t t = 0; t < 3; t++) s = Join(config, s, t);
+  return Take(config, s, {{0, Action::EnterAsBatchGroupLeader}});
+}
+
+State Grafted() {
+  return Take(ThreeThreads(), Collected(), {{0, Action::EnterAsBatchGroupLeader_Graft}});
+}
+
+// The log has t1 and t3; nothing of it is in the memtable.
+State Logged() { return Take(ThreeThreads(), Grafted(), {{0, Action::WriteToWAL}}); }
+
+State Published() { return RunUntil(ThreeThreads(), Logged(), 0, Action::ExitAsBatchGroupLeader); }
+
+// t1 has returned, t3 is completed and has not; t2 leads.
+State HandedOver() { return RunUntil(ThreeThreads(), Published(), 0, Action::Write); }
+
+// Every write has returned.
+State Over() {
+  const Config config = ThreeThreads();
+  State s = RunUntil(config, HandedOver(), 1, Action::Write);
+  return RunUntil(config, s, 2, Action::Write);
+}
+
+std::vector<std::string> Violated(const State& s) {
+  std::vector<std::string> names;
+  for (const Property& property : Properties()) {
+    if (!property.holds(ThreeThreads(), s)) names.emplace_back(property.name);
+  }
+  return names;
+}
+
+struct Violation {
+  std::string property;
+  std::string what;
+  std::function<State()> from;
+  std::function<void(State*)> make;
+};
+
+std::vector<Violation> QueueViolations() {
+  return {
+      {"INV_LEADER", "a queued writer leads too", Logged,
+       [](State* s) { s->state[1] = STATE_GROUP_LEADER; }},
+      {"INV_LEADER", "a second writer found the queue empty", Logged,
+       [](State* s) { s->pc[1] = Action::JoinBatchGroup; }},
+      {"INV_GROUP", "a writer with sync in the group of one without", Logged,
+       [](State* s) {
+         s->link_newer[0] = {1, 1};
+         s->last_writer[0] = {1, 1};
+         s->write_group[1] = {0, 1};
+       }},
+      {"INV_GROUP", "the size is not that of the group", Logged,
+       [](State* s) { s->group_size[0] = 3; }},
+      {"INV_GROUP", "the group is not in queue order", Logged,
+       [](State* s) { std::swap(s->arrival.items[0], s->arrival.items[2]); }},
+      {"INV_GROUP", "a member does not know its group", Logged,
+       [](State* s) { s->write_group[2] = Pointer(); }},
+      {"INV_GROUP", "the links end before last_writer", Logged,
+       [](State* s) { s->link_newer[0] = Pointer(); }},
+      {"INV_GROUP", "a writer in two groups", HandedOver,
+       [](State* s) {
+         s->last_writer[2] = {2, 1};
+         s->last_writer[1] = {2, 1};
+         s->link_newer[1] = {2, 1};
+       }},
+      {"INV_GROUP", "a waiting writer is not in the queue", Grafted,
+       [](State* s) { s->newest_writer = Pointer(); }},
+      {"INV_GROUP", "the next leader is not the oldest who waits",
+       [] {
+         return RunUntil(ThreeThreads(), Published(), 0, Action::ExitAsBatchGroupLeader_SetState);
+       },
+       [](State* s) {
+         s->cursor[0] = {2, 1};
+       }},
+      {"INV_LIFETIME", "a dead Writer was dereferenced", Logged,
+       [](State* s) { s->lifetime_ok = false; }},
+      {"INV_QUIET", "a Writer is left in the queue", Over,
+       [](State* s) {
+         s->newest_writer = {0, 1};
+       }},
+      {"INV_QUIET", "a write is not published", Over, [](State* s) { s->last_sequence = 4; }},
+  };
+}
+
+std::vector<Violation> PathViolations() {
+  return {
+      {"INV_SEQUENCE", "a hole in the log", Over,
+       [](State* s) { s->log.items[1].first_sequence++; }},
+      {"INV_SEQUENCE", "a write is logged twice", Over,
+       [](State* s) {
+         s->log.items[1].writers.items[0] = {0, 1};
+       }},
+      {"INV_SEQUENCE", "a batch in the memtable under another sequence", Over,
+       [](State* s) { s->memtable[2][0] = 1; }},
+      {"INV_PUBLISH", "published before it was inserted", Logged,
+       [](State* s) { s->last_sequence = 4; }},
+      {"INV_PUBLISH", "published beyond the log", Over, [](State* s) { s->last_sequence = 9; }},
+      {"INV_ATOMIC", "half a batch is published", Published,
+       [](State* s) { s->last_sequence = 3; }},
+      {"INV_ACK", "acknowledged and not synced", Over, [](State* s) { s->synced = 1; }},
+      {"INV_ACK", "acknowledged and not inserted", Over, [](State* s) { s->memtable[0][0] = 0; }},
+      {"INV_ACK", "acknowledged under another sequence", Over,
+       [](State* s) { s->outcome[2].items[0].sequence = 1; }},
+      {"INV_STATUS", "a failed write is acknowledged", Over, [](State* s) { s->failed[0] = 1; }},
+      {"INV_STATUS", "a write fails that met no error", Over,
+       [](State* s) { s->outcome[0].items[0].status = WriteStatus::kUnknownOutcome; }},
+      {"INV_STATUS", "a logged write is called refused", Over,
+       [](State* s) {
+         s->first_error = FirstError::kWalError;
+         s->outcome[0].items[0].status = WriteStatus::kAborted;
+       }},
+  };
+}
+
+std::vector<Violation> AllViolations() {
+  std::vector<Violation> all = QueueViolations();
+  for (Violation& violation : PathViolations()) all.push_back(std::move(violation));
+  return all;
+}
+
+TEST(Properties, HoldOfABehaviour) {
+  for (const auto& state : {Collected, Grafted, Logged, Published, HandedOver, Over}) {
+    EXPECT_THAT(Violated(state()), IsEmpty()) << CanonicalText(ThreeThreads(), state());
+    EXPECT_EQ(FirstViolated(ThreeThreads(), state()), "");
+  }
+}
+
+TEST(Properties, EachViolationIsDetected) {
+  for (const Violation& violation : AllViolations()) {
+    State s = violation.from();
+    violation.make(&s);
+    EXPECT_THAT(Violated(s), Contains(violation.property)) << violation.what;
+    EXPECT_NE(FirstViolated(ThreeThreads(), s), "") << violation.what;
+  }
+}
+
+TEST(Properties, EachHasAViolation) {
+  std::set<std::string> violated;
+  for (const Violation& violation : AllViolations()) violated.insert(violation.property);
+  for (const Property& property : Properties()) {
+    EXPECT_EQ(violated.count(std::string(property.name)), 1u) << property.name;
+  }
+}
+
+TEST(StepProperties, ThePublishedSequenceDoesNotGoBack) {
+  State after = Published();
+  EXPECT_EQ(FirstViolated(ThreeThreads(), Logged(), after), "");
+  after.last_sequence = 2;
+  EXPECT_EQ(FirstViolated(ThreeThreads(), Published(), after), "INV_PUBLISH_MONOTONE");
+  EXPECT_EQ(StepProperties().size(), 1u);
+}
+
+}  // namespace
+}  // namespace bellwether::model
