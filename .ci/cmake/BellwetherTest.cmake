@@ -3,7 +3,8 @@
 # A test is registered when it carries a label that its build is there for.
 set(bellwether_labels_release unit spec model stress negative)
 set(bellwether_labels_debug unit spec model stress negative)
-set(bellwether_labels_tsan unit stress tsan)
+# TSan has something to say only where threads share memory: such a unit test carries the label tsan too.
+set(bellwether_labels_tsan stress tsan)
 set(bellwether_labels_asan unit stress asan)
 set(bellwether_labels_relacy relacy)
 set(bellwether_labels_clang unit)
@@ -12,7 +13,7 @@ set(bellwether_known_labels unit spec model relacy tsan asan stress negative)
 # Sets `out` to the labels that a test carries in this build; empty: it is not run here.
 function(bellwether_labels_here out labels presets)
   set(${out} "" PARENT_SCOPE)
-  if(presets AND NOT BELLWETHER_PRESET IN_LIST presets)
+  if(BELLWETHER_LINKED_ONLY OR (presets AND NOT BELLWETHER_PRESET IN_LIST presets))
     return()
   endif()
   set(wanted FALSE)
