@@ -2,11 +2,14 @@
 // checkable. Thread safety: as the C++ standard library's.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "bellwether/sync/sync.h"
@@ -85,17 +88,24 @@ struct StdSync {
     std::condition_variable cond_var_;
   };
 
-  // About a microsecond: longer than a hand-off between two running threads, shorter than a futex
-  // round trip.
-  static constexpr int kSpins = 200;
-
+  // Spins, then yields while that pays, as RocksDB's AwaitState does (write_thread_max_yield_usec,
+  // write_thread_slow_yield_usec). Whether it pays is learned at each site: one wait in 256 yields
+  // in any case, and moves the site's credit up if the goal came within the time, else down.
   template <class T>
-  static T SpinUntil(const Atomic<T>& word, T goal_mask, const orders::LoadOrder& order) {
+  static T SpinUntil(const Atomic<T>& word, T goal_mask, const orders::LoadOrder& order,
+                     const AwaitSite& site) {
     T value = word.load(order);
     for (int i = 0; (value & goal_mask) == 0 && i < kSpins; ++i) {
       Pause();
       value = word.load(order);
     }
+    if ((value & goal_mask) != 0) return value;
+    std::atomic<std::int32_t>& credit = credit_[site.index].value;
+    const bool sample = OneIn256();
+    if (!sample && credit.load(std::memory_order::relaxed) < 0) return value;
+    bool too_slow = false;
+    value = YieldUntil(word, goal_mask, order, &too_slow);
+    if (sample || too_slow) Learn(&credit, (value & goal_mask) != 0);
     return value;
   }
 
@@ -105,6 +115,54 @@ struct StdSync {
   static void Assert(const Condition&, const char*) {}
 
  private:
+  // About a microsecond: longer than a hand-off between two running threads.
+  static constexpr int kSpins = 200;
+  static constexpr auto kMaxYield = std::chrono::microseconds(100);
+  // A yield that takes longer has let another thread run; three of them, and the core is wanted.
+  static constexpr auto kSlowYield = std::chrono::microseconds(3);
+  static constexpr int kMaxSlowYields = 3;
+
+  struct alignas(kCacheLine) Credit {
+    std::atomic<std::int32_t> value;  // 0 at first: waiting is given a try
+  };
+  static inline std::array<Credit, kAwaitSites> credit_;
+
+  template <class T>
+  static T YieldUntil(const Atomic<T>& word, T goal_mask, const orders::LoadOrder& order,
+                      bool* too_slow) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point begin = Clock::now();
+    int slow_yields = 0;
+    for (Clock::time_point before = begin; before - begin <= kMaxYield;) {
+      std::this_thread::yield();
+      const T value = word.load(order);
+      if ((value & goal_mask) != 0) return value;
+      const Clock::time_point now = Clock::now();
+      // A clock that stands still measures nothing: counted as slow.
+      if (now == before || now - before >= kSlowYield) ++slow_yields;
+      *too_slow = slow_yields == kMaxSlowYields;
+      if (*too_slow) break;
+      before = now;
+    }
+    return word.load(order);
+  }
+
+  // Decays by 1/1024 a sample, so it stays within 1024 steps, which an int32 holds. Lost updates of
+  // concurrent samples do not matter.
+  static void Learn(std::atomic<std::int32_t>* credit, bool paid) {
+    constexpr std::int32_t kStep = 131072;
+    const std::int32_t old = credit->load(std::memory_order::relaxed);
+    credit->store(old - old / 1024 + (paid ? kStep : -kStep), std::memory_order::relaxed);
+  }
+
+  static bool OneIn256() {
+    thread_local std::uint32_t state = 2463534242u;
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return (state & 255) == 0;
+  }
+
   static void Pause() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

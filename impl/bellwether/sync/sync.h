@@ -9,8 +9,8 @@
 //                  looks for races on it
 //   S::Mutex       lock, unlock (BasicLockable)
 //   S::CondVar     wait(S::Mutex&), notify_one, notify_all; may wake spuriously
-//   S::SpinUntil   waits a little for a bit of `goal_mask` in `word`; gives back the last value
-//                  that it saw
+//   S::SpinUntil   waits a little for a bit of `goal_mask` in `word`, if waiting there has paid
+//                  before (AwaitSite); gives back the last value that it saw
 //   S::OnAction    told right after each action of the protocol, before the next shared access
 //   S::Assert      a condition of the protocol; production does not evaluate it
 //   S::kCacheLine  the alignment that keeps two words from sharing a line
@@ -26,6 +26,22 @@
 #include "bellwether/sync/orders.h"
 
 namespace bellwether {
+
+// A place in the protocol where a writer waits. How long spinning pays depends on what it waits
+// for.
+struct AwaitSite {
+  const char* action;
+  std::size_t index;
+};
+
+inline constexpr AwaitSite JoinBatchGroup_AwaitState{"JoinBatchGroup_AwaitState", 0};
+inline constexpr AwaitSite ExitAsBatchGroupLeader_AwaitState{"ExitAsBatchGroupLeader_AwaitState",
+                                                             1};
+inline constexpr AwaitSite CompleteParallelMemTableWriter_AwaitState{
+    "CompleteParallelMemTableWriter_AwaitState", 2};
+inline constexpr AwaitSite WaitForMemTableWriters_AwaitState{"WaitForMemTableWriters_AwaitState",
+                                                             3};
+inline constexpr std::size_t kAwaitSites = 4;
 
 template <class S>
 concept SyncPolicy =
@@ -45,7 +61,9 @@ concept SyncPolicy =
       cond_var.wait(mutex);
       cond_var.notify_one();
       cond_var.notify_all();
-      { S::SpinUntil(const_atomic, value, orders::AwaitState_Load) } -> std::same_as<std::uint8_t>;
+      {
+        S::SpinUntil(const_atomic, value, orders::AwaitState_Load, JoinBatchGroup_AwaitState)
+      } -> std::same_as<std::uint8_t>;
       S::OnAction("Write", static_cast<const void*>(nullptr));
       S::Assert(condition, "INV_ACK");
       { S::kCacheLine } -> std::convertible_to<std::size_t>;

@@ -44,7 +44,7 @@ State WriteThread<Sync, Batch>::ExitAsPipelinedBatchGroupLeader(WriteGroup* writ
   }
   HandOff(&dummy);
   return AwaitState(leader, STATE_MEMTABLE_WRITER_LEADER | kMemTableStates,
-                    "ExitAsBatchGroupLeader_AwaitState");
+                    ExitAsBatchGroupLeader_AwaitState);
 }
 
 // Puts `dummy` into the queue behind last_writer; the group is then out of it.
@@ -229,7 +229,7 @@ bool WriteThread<Sync, Batch>::CompleteParallelMemTableWriter(Writer* w, const S
       write_group->running.fetch_sub(1, orders::CompleteParallelMemTableWriter_FetchSub);
   Sync::OnAction("CompleteParallelMemTableWriter", w);
   if (running == 1) return true;
-  AwaitState(w, STATE_COMPLETED, "CompleteParallelMemTableWriter_AwaitState");
+  AwaitState(w, STATE_COMPLETED, CompleteParallelMemTableWriter_AwaitState);
   return false;
 }
 
@@ -241,7 +241,7 @@ void WriteThread<Sync, Batch>::WaitForMemTableWriters() {
   }
   Writer marker(WriteOptions{}, nullptr);
   if (!LinkOne(&marker, &newest_memtable_writer_)) {
-    AwaitState(&marker, STATE_MEMTABLE_WRITER_LEADER, "WaitForMemTableWriters_AwaitState");
+    AwaitState(&marker, STATE_MEMTABLE_WRITER_LEADER, WaitForMemTableWriters_AwaitState);
   }
   newest_memtable_writer_.store(nullptr, orders::WaitForMemTableWriters_Store);
   Sync::OnAction("WaitForMemTableWriters", nullptr);

@@ -43,14 +43,14 @@ std::uint8_t BlockingAwaitState(Writer<Sync, Batch>* w, std::uint8_t goal_mask) 
   return state;
 }
 
-// Returns the state in `goal_mask` that was set. `action` names the await.
+// Returns the state in `goal_mask` that was set.
 // REQUIRES: w belongs to the caller, and every state that another thread may set next is in
 // goal_mask.
 template <SyncPolicy Sync, class Batch>
-State AwaitState(Writer<Sync, Batch>* w, std::uint8_t goal_mask, const char* action) {
-  std::uint8_t state = Sync::SpinUntil(w->state, goal_mask, orders::AwaitState_Load);
+State AwaitState(Writer<Sync, Batch>* w, std::uint8_t goal_mask, const AwaitSite& site) {
+  std::uint8_t state = Sync::SpinUntil(w->state, goal_mask, orders::AwaitState_Load, site);
   if ((state & goal_mask) == 0) state = BlockingAwaitState(w, goal_mask);
-  Sync::OnAction(action, w);
+  Sync::OnAction(site.action, w);
   return static_cast<State>(state);
 }
 

@@ -160,7 +160,7 @@ State WriteThread<Sync, Batch>::JoinBatchGroup(Writer* w) {
     return STATE_GROUP_LEADER;
   }
   return AwaitState(w, STATE_GROUP_LEADER | STATE_MEMTABLE_WRITER_LEADER | kMemTableStates,
-                    "JoinBatchGroup_AwaitState");
+                    JoinBatchGroup_AwaitState);
 }
 
 // True if the list was empty: the caller leads. While the queue is stalled nobody links: a writer
