@@ -38,7 +38,8 @@ struct BatchOperation {
 inline constexpr size_t kBatchCountOffset = sizeof(SequenceNumber);
 inline constexpr size_t kBatchHeaderSize = kBatchCountOffset + sizeof(uint32_t);
 
-// Takes one operation from the front of `input`. False if it does not begin with a whole one.
+// Takes one operation from the front of `input`. False if it does not begin with a whole one within
+// the limits.
 inline bool GetBatchOperation(std::string_view* input, BatchOperation* operation) {
   if (input->empty()) return false;
   const auto tag = static_cast<uint8_t>(input->front());
@@ -46,9 +47,10 @@ inline bool GetBatchOperation(std::string_view* input, BatchOperation* operation
   operation->type = static_cast<ValueType>(tag);
   operation->value = {};
   input->remove_prefix(1);
-  return GetLengthPrefixed(input, &operation->key) &&
-         (operation->type == ValueType::kTypeDeletion ||
-          GetLengthPrefixed(input, &operation->value));
+  if (!GetLengthPrefixed(input, &operation->key) || operation->key.size() > kMaxKeySize)
+    return false;
+  if (operation->type == ValueType::kTypeDeletion) return true;
+  return GetLengthPrefixed(input, &operation->value) && operation->value.size() <= kMaxValueSize;
 }
 
 // Calls handler.Put(key, value) or handler.Delete(key), which return a Status, for each operation
@@ -75,7 +77,7 @@ inline const char* FindBatchDefect(std::string_view batch) {
   for (BatchOperation operation; !input.empty(); ++found) {
     if (found == count) return "write batch holds more operations than its count";
     if (!GetBatchOperation(&input, &operation)) {
-      return "write batch with an operation that is unknown or cut";
+      return "write batch with an operation that is unknown, cut or too long";
     }
   }
   return found == count ? nullptr : "write batch holds fewer operations than its count";

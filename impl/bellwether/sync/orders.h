@@ -214,4 +214,56 @@ inline constexpr RmwOrder Relief_FetchAdd{"Relief_FetchAdd", std::memory_order::
 // Relaxed, as Relief_FetchAdd.
 inline constexpr LoadOrder Relief_Load{"Relief_Load", std::memory_order::relaxed};
 
+// --- Arena: blocks from which many threads take pieces
+
+// Acquire: the header of the block. Pairs with the release of Arena_CurrentCas.
+inline constexpr LoadOrder Arena_CurrentLoad{"Arena_CurrentLoad", std::memory_order::acquire};
+
+// Success releases the header of the new block; failure acquires that of the block which came
+// first. Pairs with Arena_CurrentLoad and with its own failure. Success acquires too, because
+// compilers refuse a failure that is stronger.
+inline constexpr CasOrder Arena_CurrentCas{"Arena_CurrentCas", std::memory_order::acq_rel,
+                                           std::memory_order::acquire};
+
+// Relaxed: only divides the block; a piece is used by its taker alone until SkipList_LinkCas.
+inline constexpr RmwOrder Arena_UsedAdd{"Arena_UsedAdd", std::memory_order::relaxed};
+
+// Relaxed, both: the list of large blocks is read by the destructor only, which its caller orders
+// after every Allocate.
+inline constexpr LoadOrder Arena_LargeLoad{"Arena_LargeLoad", std::memory_order::relaxed};
+inline constexpr CasOrder Arena_LargeCas{"Arena_LargeCas", std::memory_order::relaxed,
+                                         std::memory_order::relaxed};
+
+// Relaxed, both: a count that nothing else hangs on.
+inline constexpr RmwOrder Arena_MemoryUsageAdd{"Arena_MemoryUsageAdd", std::memory_order::relaxed};
+inline constexpr LoadOrder Arena_MemoryUsageLoad{"Arena_MemoryUsageLoad",
+                                                 std::memory_order::relaxed};
+
+// --- SkipList and MemTable
+
+// Acquire: the node behind the link, whole: header, bytes, and its links up to this level. Pairs
+// with the release of SkipList_LinkCas (INV_ATOMIC).
+inline constexpr LoadOrder SkipList_NextLoad{"SkipList_NextLoad", std::memory_order::acquire};
+
+// Success releases the new node, its link on this level included. Pairs with SkipList_NextLoad
+// (INV_ATOMIC). Failure is relaxed: the walk that follows loads the link again.
+inline constexpr CasOrder SkipList_LinkCas{"SkipList_LinkCas", std::memory_order::release,
+                                           std::memory_order::relaxed};
+
+// Relaxed: a link of one's own node on a level where nobody knows it yet; SkipList_LinkCas
+// publishes it.
+inline constexpr StoreOrder SkipList_OwnStore{"SkipList_OwnStore", std::memory_order::relaxed};
+
+// Relaxed, both: a height that is too low makes a walk longer, one that is too high finds null
+// links; neither makes it wrong.
+inline constexpr LoadOrder SkipList_HeightLoad{"SkipList_HeightLoad", std::memory_order::relaxed};
+inline constexpr CasOrder SkipList_HeightCas{"SkipList_HeightCas", std::memory_order::relaxed,
+                                             std::memory_order::relaxed};
+
+// Relaxed, both: a count that nothing else hangs on.
+inline constexpr RmwOrder MemTable_OperationsAdd{"MemTable_OperationsAdd",
+                                                 std::memory_order::relaxed};
+inline constexpr LoadOrder MemTable_OperationsLoad{"MemTable_OperationsLoad",
+                                                   std::memory_order::relaxed};
+
 }  // namespace bellwether::orders

@@ -1,0 +1,95 @@
+#include "bellwether/storage/arena.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "bellwether/sync/std_sync.h"
+
+namespace bellwether {
+namespace {
+
+using Piece = std::pair<char*, size_t>;
+
+void ExpectDisjoint(std::vector<Piece> pieces) {
+  std::sort(pieces.begin(), pieces.end());
+  for (size_t i = 1; i < pieces.size(); ++i) {
+    ASSERT_LE(pieces[i - 1].first + pieces[i - 1].second, pieces[i].first);
+  }
+}
+
+TEST(Arena, PiecesAreAlignedDisjointAndWritable) {
+  Arena<StdSync> arena(SIZE_MAX);
+  std::vector<Piece> pieces;
+  std::mt19937 random(1);
+  for (int i = 0; i < 20000; ++i) {
+    const size_t size = 1 + random() % (i % 1000 == 0 ? 400000 : 500);
+    char* piece = static_cast<char*>(arena.Allocate(size));
+    ASSERT_NE(piece, nullptr);
+    ASSERT_EQ(reinterpret_cast<uintptr_t>(piece) % Arena<StdSync>::kAlignment, 0U);
+    std::memset(piece, i, size);
+    pieces.emplace_back(piece, size);
+  }
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const auto [piece, size] = pieces[i];
+    ASSERT_EQ(piece[0], static_cast<char>(i));
+    ASSERT_EQ(piece[size - 1], static_cast<char>(i));
+  }
+  ExpectDisjoint(pieces);
+}
+
+TEST(Arena, UsageIsWhatWasTaken) {
+  Arena<StdSync> arena(SIZE_MAX);
+  EXPECT_EQ(arena.MemoryUsage(), 0U);
+  size_t taken = 0;
+  for (int i = 0; i < 50000; ++i) {
+    ASSERT_NE(arena.Allocate(100), nullptr);
+    taken += 104;
+  }
+  EXPECT_GE(arena.MemoryUsage(), taken);
+  EXPECT_LE(arena.MemoryUsage(), taken + taken / 4);
+}
+
+TEST(Arena, TheLimitIsANullPointerAndSmallerPiecesStillFit) {
+  constexpr size_t kLimit = size_t{3} << 20;
+  Arena<StdSync> arena(kLimit);
+  EXPECT_EQ(arena.Allocate(kLimit), nullptr);
+  EXPECT_NE(arena.Allocate(kLimit / 2), nullptr);
+  EXPECT_EQ(arena.Allocate(kLimit / 2), nullptr);
+  size_t pieces = 0;
+  while (arena.Allocate(1000) != nullptr) ++pieces;
+  EXPECT_GE(pieces, 1000U);
+  EXPECT_LE(arena.MemoryUsage(), kLimit);
+  EXPECT_EQ(arena.Allocate(1000), nullptr);
+}
+
+TEST(Arena, ThreadsTakeDisjointPieces) {
+  constexpr size_t kThreads = 4;
+  Arena<StdSync> arena(SIZE_MAX);
+  std::vector<std::vector<Piece>> taken(kThreads);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&arena, &pieces = taken[t], t] {
+      std::mt19937 random(static_cast<unsigned>(t));
+      for (int i = 0; i < 5000; ++i) {
+        const size_t size = 1 + random() % (i % 500 == 0 ? 300000 : 2000);
+        auto* piece = static_cast<char*>(arena.Allocate(size));
+        std::memset(piece, static_cast<int>(t), size);
+        pieces.emplace_back(piece, size);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<Piece> all;
+  for (const auto& pieces : taken) all.insert(all.end(), pieces.begin(), pieces.end());
+  ExpectDisjoint(all);
+}
+
+}  // namespace
+}  // namespace bellwether
