@@ -151,6 +151,14 @@ class Stages(StubProject):
         self.assertEqual([stage["name"] for stage in data["stages"]], ["setup", "build"])
         self.assertIn("x.cc:1: error: no", answer.stdout)
 
+    def test_a_set_up_or_build_tool_that_is_not_there_is_one_line(self):
+        for path, stage in (("bin/cmake", "build"), ("spec/tlc", "setup")):
+            os.remove(os.path.join(self.root, path))
+            data, answer = self.run_json(code=1)
+            self.assertEqual(data["stages"][-1]["name"], stage)
+            self.assertIn("No such file", answer.stdout)
+            self.assertEqual(answer.stderr, "")
+
     def test_progress_lines_are_not_shown_as_output(self):
         relacy = self.tool_paths("bellwether_relacy")[0]
         self.script(relacy, 'print(\'progress {"what": "s", "done": 5, "unit": "executions", '

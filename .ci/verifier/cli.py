@@ -100,6 +100,9 @@ def main(root, argv):
     except setup.SetupError as error:
         print(error, file=sys.stderr)
         return report.USAGE
+    except OSError as error:
+        print(f"verify: {error}", file=sys.stderr)
+        return report.USAGE
     except process.Interrupted as error:
         print(f"verify: {error.name}: stopped; nothing is left running", file=sys.stderr)
         return report.INCOMPLETE

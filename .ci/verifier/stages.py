@@ -43,10 +43,10 @@ def _run_stage(root, stage, args, needed, show):
     start = time.monotonic()
     try:
         said = _work(root, stage, args, needed, show)
-    except setup.SetupError as error:
+    except (setup.SetupError, OSError) as error:
         stage.fail(report.USAGE)
         stage.rows.append(report.Row("set-up", "", "FAILED"))
-        said = [str(error)]
+        said = [str(error) if isinstance(error, setup.SetupError) else f"{stage.name}: {error}"]
     except process.Interrupted as error:
         stage.fail(report.INCOMPLETE)
         stage.rows.append(report.Row(stage.name, "", f"INCOMPLETE: {error.name}"))
@@ -80,8 +80,8 @@ def run_in_order(root, names, args, needed):
 def _summary(args, data, done):
     total = display.clock(sum(stage.seconds for stage in done))
     if data["ok"]:
-        return (f"verify: ok: {sum(len(stage.rows) for stage in done)} checks in {total}, "
-                f"seed {args.seed}")
+        count = sum(len(stage.rows) for stage in done if stage.name in plan.CHECKS)
+        return f"verify: ok: {count} checks in {total}, seed {args.seed}"
     bad = next(stage for stage in done if not stage.ok)
     depth = "" if args.depth == "default" else f" --{args.depth}"
     return (f"verify: FAILED in stage {bad.name}: exit {bad.exit} "
