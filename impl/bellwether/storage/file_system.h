@@ -74,7 +74,8 @@ class FileSystem {
   // Makes durable which names stand in `directory`.
   virtual Status SyncDirectory(const std::string& directory) = 0;
 
-  // Makes contents and size of an existing file durable.
+  // Makes contents and size of an existing file durable, as they read now. That takes more than an
+  // fsync: after one that failed the kernel takes pages for clean that are not on the disk.
   virtual Status SyncFile(const std::string& path) = 0;
 
   // Cuts `path` to `size` bytes. Durable only after SyncFile.

@@ -266,4 +266,19 @@ inline constexpr RmwOrder MemTable_OperationsAdd{"MemTable_OperationsAdd",
 inline constexpr LoadOrder MemTable_OperationsLoad{"MemTable_OperationsLoad",
                                                    std::memory_order::relaxed};
 
+// --- Store
+
+// Relaxed: a statistic; its writers are ordered by the hand-off, and its readers need no more than
+// a value that was true.
+inline constexpr LoadOrder StoreLog_CounterLoad{"StoreLog_CounterLoad", std::memory_order::relaxed};
+inline constexpr StoreOrder StoreLog_CounterStore{"StoreLog_CounterStore",
+                                                  std::memory_order::relaxed};
+
+// Relaxed: elects the one caller that closes; what it closes is ordered by the queue.
+inline constexpr CasOrder Store_CloseCas{"Store_CloseCas", std::memory_order::relaxed,
+                                         std::memory_order::relaxed};
+
+// Relaxed: a read that overlaps Close may go either way.
+inline constexpr LoadOrder Store_ClosedLoad{"Store_ClosedLoad", std::memory_order::relaxed};
+
 }  // namespace bellwether::orders

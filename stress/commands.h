@@ -1,0 +1,80 @@
+// The commands of bellwether_stress. Each adds rows to the report and fails it if something is
+// wrong, with one line on stderr that says how to repeat it.
+// Thread safety: one thread runs one command.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bellwether/write_path/write_options.h"
+#include "model/tool_report.h"
+#include "stress/witness_checker.h"
+
+namespace bellwether::stress {
+
+struct Mode {
+  std::string_view name;
+  WritePathOptions options;
+};
+
+inline constexpr std::array<Mode, 6> kModes{{
+    {"serial", {}},
+    {"parallel", {.allow_concurrent_memtable_write = true}},
+    {"pipelined", {.enable_pipelined_write = true}},
+    {"pipelined_parallel",
+     {.allow_concurrent_memtable_write = true, .enable_pipelined_write = true}},
+    {"two_queues", {.two_write_queues = true}},
+    {"two_queues_parallel", {.allow_concurrent_memtable_write = true, .two_write_queues = true}},
+}};
+
+struct Options {
+  std::vector<Mode> modes;
+  std::vector<uint32_t> threads;
+  double seconds = 0;
+  uint64_t seed = 1;
+  bool pin = false;
+  bool progress = false;
+  std::string directory;    // parent of what the run writes; empty: that of temporary files
+  std::string file_system;  // run: posix or simulated
+  uint64_t count = 0;       // crash: stores; kill: lives
+  uint64_t batches = 0;     // store
+  std::string mutant;       // crash
+};
+
+void RunStress(const Options& options, Report* report);
+void RunCrash(const Options& options, Report* report);
+void RunMutants(const Options& options, Report* report);
+void RunKill(const Options& options, Report* report);
+void RunStoreStage(const Options& options, Report* report);
+
+// Fails the report, with the line that repeats the run. `row` gets its result.
+void ReportViolation(const Violation& violation, ExitCode code, const std::string& command,
+                     ReportRow* row, Report* report);
+
+// A new directory for a run, below options.directory; removed with its contents unless kept.
+class WorkDirectory {
+ public:
+  explicit WorkDirectory(const std::string& parent);
+  WorkDirectory(const WorkDirectory&) = delete;
+  WorkDirectory& operator=(const WorkDirectory&) = delete;
+  ~WorkDirectory();
+
+  // Empty if it could not be made; error() says why.
+  const std::string& path() const { return path_; }
+  const std::string& error() const { return error_; }
+  void Keep() { keep_ = true; }
+
+ private:
+  std::string path_;
+  std::string error_;
+  bool keep_ = false;
+};
+
+inline std::string Plural(uint64_t n, std::string_view noun) {
+  return std::to_string(n) + " " + std::string(noun) + (n == 1 ? "" : "s");
+}
+
+}  // namespace bellwether::stress

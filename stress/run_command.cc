@@ -1,0 +1,135 @@
+// bellwether_stress run: threads write and read as fast as they can; at the end the whole history
+// is checked, the store is closed, opened again and compared.
+
+#include <chrono>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "stress/commands.h"
+#include "stress/ledger.h"
+#include "stress/simulated_file_system.h"
+#include "stress/workers.h"
+
+namespace bellwether::stress {
+
+namespace {
+
+using CheckedStore = BasicStore<CheckedSync>;
+
+// Bounds the memory of a history; a run that reaches it ends early.
+constexpr uint64_t kWritesOfOneRun = 2'000'000;
+
+std::string Repeat(const Options& options, const Mode& mode, uint32_t threads) {
+  char seconds[32];
+  (void)std::snprintf(seconds, sizeof(seconds), "%g", options.seconds);
+  return "run --mode " + std::string(mode.name) + " --threads " + std::to_string(threads) +
+         " --seconds " + seconds + " --seed " + std::to_string(options.seed) + " --file-system " +
+         options.file_system + (options.pin ? " --pin" : "");
+}
+
+struct RunResult {
+  std::optional<Violation> violation;
+  ExitCode code = ExitCode::kSafety;
+  uint64_t operations = 0;
+  uint64_t reads = 0;
+  Stats stats;
+};
+
+// Writes and reads until the time is up. Leaves the store closed.
+void Live(const Options& options, uint32_t threads, const Workload& workload, CheckedStore* store,
+          Ledger* ledger, std::vector<ReadEvent>* reads, Progress* progress, RunResult* result) {
+  AckTable table(threads, kWritesOfOneRun / threads);
+  Workers<CheckedSync> workers(
+      workload, {.seed = options.seed, .read_percent = 30, .pin = options.pin},
+      ledger->next_number(), store, &table);
+  const Stopwatch stopwatch;
+  workers.Start();
+  while (stopwatch.Seconds() < options.seconds && table.Returned() < kWritesOfOneRun) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    progress->Update(table.Returned());
+  }
+  workers.Stop();
+  workers.Join();
+  *reads = workers.TakeReads();
+  ledger->EndLife(table, /*closed=*/false);
+  result->operations = ledger->acknowledged();
+  result->reads = reads->size();
+  result->stats = store->GetStats();
+  if (!store->Quiet()) {
+    result->violation = Violation{"INV_QUIET", "the queue is not empty at rest"};
+  } else if (ledger->acknowledged() != table.Returned()) {
+    result->violation = Violation{"INV_ACK", "a write failed, though nothing was wrong"};
+  } else if (const Status status = store->Close(); !status.ok()) {
+    result->violation = Violation{"close", status.ToString()};
+  }
+}
+
+RunResult RunOne(const Options& options, const Mode& mode, uint32_t threads,
+                 FileSystem* file_system, const std::string& directory) {
+  RunResult result;
+  const Workload workload({.seed = options.seed, .sync_percent = 5});
+  const StoreOptions store_options{.write_path = mode.options, .file_system = file_system};
+  Ledger ledger(workload, threads);
+  Progress progress(options.progress, "run " + std::string(mode.name), "operations");
+  std::vector<ReadEvent> reads;
+  for (int life = 0; life < 2 && !result.violation; ++life) {
+    std::unique_ptr<CheckedStore> store;
+    if (const Status status = CheckedStore::Open(store_options, directory, &store); !status.ok()) {
+      result.violation = Violation{"open", status.ToString()};
+      result.code = life == 0 ? ExitCode::kUsage : ExitCode::kDataLost;
+    } else if (life == 0) {
+      Live(options, threads, workload, store.get(), &ledger, &reads, &progress, &result);
+    } else {
+      result.violation = ledger.CheckRecovered(file_system, directory, *store, Survival::kAcknowledged, reads);
+      if (result.violation && IsLoss(*result.violation)) result.code = ExitCode::kDataLost;
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+void RunStress(const Options& options, Report* report) {
+  for (const Mode& mode : options.modes) {
+    for (const uint32_t threads : options.threads) {
+      const Stopwatch stopwatch;
+      const std::string command = Repeat(options, mode, threads);
+      ReproduceCommand() = "bellwether_stress " + command;
+      ReportRow row{"live history, " + std::string(mode.name),
+                    Plural(threads, "thread") + ", " + options.file_system + ", seed " +
+                        std::to_string(options.seed),
+                    "ok",
+                    {}};
+      SimulatedFileSystem disk;
+      WorkDirectory directory(options.directory);
+      if (directory.path().empty()) {
+        PrintError("bellwether_stress", directory.error());
+        report->Fail(ExitCode::kUsage);
+        return;
+      }
+      const bool simulated = options.file_system == "simulated";
+      FileSystem* const file_system =
+          simulated ? static_cast<FileSystem*>(&disk) : PosixFileSystem::Default();
+      const std::string path = simulated ? "/store" : directory.path() + "/store";
+      const RunResult result = RunOne(options, mode, threads, file_system, path);
+      row.figures = {{"operations", result.operations},
+                     {"reads", result.reads},
+                     {"groups", result.stats.groups},
+                     {"syncs", result.stats.syncs},
+                     {"seconds", stopwatch.Seconds()}};
+      if (result.violation) {
+        directory.Keep();
+        ReportViolation(*result.violation, result.code, command, &row, report);
+      } else if (result.operations == 0 || result.reads == 0) {
+        ReportViolation({"no operation", "nothing was written or read, so nothing was checked"},
+                        ExitCode::kIncomplete, command, &row, report);
+      }
+      report->Add(std::move(row));
+    }
+  }
+}
+
+}  // namespace bellwether::stress
