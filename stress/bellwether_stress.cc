@@ -42,16 +42,36 @@ struct Command {
 
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands{
-      {"run", "threads write and read; the whole history is checked (the default)", RunStress,
-       {2, 8, 64}, 3, 0, true},
+      {"run",
+       "threads write and read; the whole history is checked (the default)",
+       RunStress,
+       {2, 8, 64},
+       3,
+       0,
+       true},
       {"crash", "power failures on a simulated file system", RunCrash, {1, 4}, 0, 500, false},
-      {"mutants", "stores that forget a duty must die of the same crashes", RunMutants, {1, 3}, 0,
-       400, false},
-      {"kill", "a child process is killed (-9) again and again over a real directory", RunKill, {4},
-       0, 40, true},
-      {"store", "throughput and latency on a real log, with and without sync; then kill -9, reopen, "
-                "compare",
-       RunStoreStage, {8}, 120, 0, true},
+      {"mutants",
+       "stores that forget a duty must die of the same crashes",
+       RunMutants,
+       {1, 3},
+       0,
+       400,
+       false},
+      {"kill",
+       "a child process is killed (-9) again and again over a real directory",
+       RunKill,
+       {4},
+       0,
+       40,
+       true},
+      {"store",
+       "throughput and latency on a real log, with and without sync; then kill -9, reopen, "
+       "compare",
+       RunStoreStage,
+       {8},
+       120,
+       0,
+       true},
   };
   return commands;
 }

@@ -33,9 +33,10 @@ struct CheckedSync : StdSync {
   static void Seed(uint64_t seed) { Generator() = Random(seed); }
 
   template <class T>
-  static T SpinUntil(const Atomic<T>& word, T goal_mask, const orders::LoadOrder& order) {
+  static T SpinUntil(const Atomic<T>& word, T goal_mask, const orders::LoadOrder& order,
+                     const AwaitSite& site) {
     if (Generator().Below(4) == 0) return word.load(order);
-    return StdSync::SpinUntil(word, goal_mask, order);
+    return StdSync::SpinUntil(word, goal_mask, order, site);
   }
 
   static void OnAction(const char*, const void*) {

@@ -68,7 +68,8 @@ void RunCrash(const Options& options, Report* report) {
   for (const Mode& mode : options.modes) {
     for (const uint32_t threads : options.threads) {
       const Stopwatch stopwatch;
-      ReportRow row{"power failures, " + std::string(mode.name), Bounds(options, threads), "ok", {}};
+      ReportRow row{
+          "power failures, " + std::string(mode.name), Bounds(options, threads), "ok", {}};
       if (!options.mutant.empty()) row.what += ", mutant " + options.mutant;
       const CrashResult result = Crash(options, mode, threads, options.mutant);
       row.figures = Figures(result.figures, stopwatch.Seconds());

@@ -54,8 +54,7 @@ class CrashScenario {
     for (uint64_t life = 0; life <= lives && !violation; ++life) {
       std::unique_ptr<CheckedStore> store;
       violation = Open(&store, figures);
-      const Survival survival =
-          power_failed_ ? Survival::kDurable : Survival::kAcknowledged;
+      const Survival survival = power_failed_ ? Survival::kDurable : Survival::kAcknowledged;
       if (!violation) violation = ledger_.CheckRecovered(&disk_, kDirectory, *store, survival);
       power_failed_ = lost_any_order_ = false;
       if (!violation && life < lives) violation = Live(std::move(store), figures);
@@ -108,9 +107,9 @@ class CrashScenario {
     const bool disturbed = random_.Percent(60);
     if (disturbed) Disturb(/*in_recovery=*/false);
     AckTable table(threads_, kMaxWrites);
-    Workers<CheckedSync> workers(
-        workload_, {.seed = random_.Next(), .writes = random_.Below(kMaxWrites)},
-        ledger_.next_number(), store.get(), &table);
+    Workers<CheckedSync> workers(workload_,
+                                 {.seed = random_.Next(), .writes = random_.Below(kMaxWrites)},
+                                 ledger_.next_number(), store.get(), &table);
     workers.Start();
     workers.Join();
     if (!store->Quiet()) return Violation{"INV_QUIET", "the queue is not empty at rest"};

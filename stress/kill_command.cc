@@ -21,7 +21,7 @@ using CheckedStore = BasicStore<CheckedSync>;
 
 constexpr uint64_t kWritesOfOneThread = 4096;
 constexpr uint64_t kLivesOfOneStore = 8;
-constexpr uint64_t kMicrosOfOneLife = 30'000;
+constexpr uint64_t kMicrosOfOneLife = 60'000;
 
 struct KillResult {
   std::optional<Violation> violation;
@@ -69,8 +69,8 @@ void KillOne(const Options& options, const Mode& mode, uint32_t threads, uint64_
     AckTable table(threads, kWritesOfOneThread);
     const WorkerOptions worker_options{.seed = random.Next(), .pin = options.pin};
     Child child([&] {
-      return WriteForEver(store_options, directory, workload, worker_options,
-                          ledger.next_number(), &table);
+      return WriteForEver(store_options, directory, workload, worker_options, ledger.next_number(),
+                          &table);
     });
     // Half of them are let come to writing first.
     const bool wait = random.Percent(50);
@@ -106,8 +106,8 @@ void RunKill(const Options& options, Report* report) {
       const std::string command = Repeat(options, mode, threads);
       ReproduceCommand() = "bellwether_stress " + command;
       ReportRow row{"kill -9, " + std::string(mode.name),
-                    Plural(options.count, "life") + ", " + Plural(threads, "thread") + ", seed " +
-                        std::to_string(options.seed),
+                    std::to_string(options.count) + " lives" + ", " + Plural(threads, "thread") +
+                        ", seed " + std::to_string(options.seed),
                     "ok",
                     {}};
       Progress progress(options.progress, row.what, "operations");

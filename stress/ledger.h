@@ -138,9 +138,8 @@ class Ledger {
 
   std::optional<Violation> DropAbsent(Survival survival) {
     for (const Entry& entry : entries_) {
-      const bool expected =
-          entry.durable || (survival == Survival::kAcknowledged &&
-                            entry.event.outcome == Outcome::kAcknowledged);
+      const bool expected = entry.durable || (survival == Survival::kAcknowledged &&
+                                              entry.event.outcome == Outcome::kAcknowledged);
       if (expected && !entry.there) {
         return Violation{"kLost", Name(entry.event.id) + ", acknowledged" +
                                       (entry.event.sync ? " with sync" : "") + " at sequence " +
@@ -181,8 +180,7 @@ inline std::optional<Violation> CutRecord(const Workload& workload, const std::s
     uint32_t index = 0;
     for (const KeyOperation& expected : workload.Operations(id->write)) {
       const bool whole =
-          GetBatchOperation(&input, &operation) &&
-          operation.key == Workload::Key(expected.key) &&
+          GetBatchOperation(&input, &operation) && operation.key == Workload::Key(expected.key) &&
           (operation.type == ValueType::kTypeDeletion) == expected.deletion &&
           (expected.deletion || operation.value == workload.Value({id->write, index}));
       if (!whole) return torn("a part of " + Name(id->write));

@@ -42,9 +42,9 @@ struct RunResult {
 void Live(const Options& options, uint32_t threads, const Workload& workload, CheckedStore* store,
           Ledger* ledger, std::vector<ReadEvent>* reads, Progress* progress, RunResult* result) {
   AckTable table(threads, kWritesOfOneRun / threads);
-  Workers<CheckedSync> workers(
-      workload, {.seed = options.seed, .read_percent = 30, .pin = options.pin},
-      ledger->next_number(), store, &table);
+  Workers<CheckedSync> workers(workload,
+                               {.seed = options.seed, .read_percent = 30, .pin = options.pin},
+                               ledger->next_number(), store, &table);
   const Stopwatch stopwatch;
   workers.Start();
   while (stopwatch.Seconds() < options.seconds && table.Returned() < kWritesOfOneRun) {
@@ -83,7 +83,8 @@ RunResult RunOne(const Options& options, const Mode& mode, uint32_t threads,
     } else if (life == 0) {
       Live(options, threads, workload, store.get(), &ledger, &reads, &progress, &result);
     } else {
-      result.violation = ledger.CheckRecovered(file_system, directory, *store, Survival::kAcknowledged, reads);
+      result.violation =
+          ledger.CheckRecovered(file_system, directory, *store, Survival::kAcknowledged, reads);
       if (result.violation && IsLoss(*result.violation)) result.code = ExitCode::kDataLost;
     }
   }

@@ -121,7 +121,8 @@ class SimulatedFileSystem final : public FileSystem {
   Status FlipBits(const std::string& path, uint64_t offset, uint8_t bits) {
     const std::lock_guard lock(mutex_);
     const NodePtr file = FindFile(path);
-    if (file == nullptr || offset >= file->cached.size()) return Error("flip", path, offset, EINVAL);
+    if (file == nullptr || offset >= file->cached.size())
+      return Error("flip", path, offset, EINVAL);
     const auto flip = [&](std::string* bytes) {
       if (offset < bytes->size()) {
         char& byte = (*bytes)[static_cast<size_t>(offset)];

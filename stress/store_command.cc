@@ -122,7 +122,8 @@ std::optional<Violation> Verify(const StoreOptions& store_options, const std::st
   if (const Status status = Store::Open(store_options, directory, &store); !status.ok()) {
     return Violation{"kOpen", status.ToString()};
   }
-  return ledger->CheckRecovered(PosixFileSystem::Default(), directory, *store, Survival::kAcknowledged);
+  return ledger->CheckRecovered(PosixFileSystem::Default(), directory, *store,
+                                Survival::kAcknowledged);
 }
 
 std::optional<Violation> RunOne(const Options& options, const Mode& mode, const Setting& setting,
@@ -175,8 +176,8 @@ void RunStoreStage(const Options& options, Report* report) {
         const std::string command = Repeat(options, mode, threads);
         ReproduceCommand() = "bellwether_stress " + command;
         ReportRow row{"store, " + std::string(mode.name) + (sync ? ", sync" : ", no sync"),
-                      Plural(threads, "thread") + ", " + Plural(options.batches, "batch") +
-                          ", killed, reopened",
+                      Plural(threads, "thread") + ", " + std::to_string(options.batches) +
+                          " batches" + ", killed, reopened",
                       "ok",
                       {}};
         WorkDirectory directory(options.directory);

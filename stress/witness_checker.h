@@ -6,7 +6,8 @@
 //   kDuplicate    … and without an overlap, each write once
 //   kRealTime     an operation that was over before another began comes before it (LIN)
 //   kTornBatch    no snapshot lies inside a batch (INV_ATOMIC)
-//   kValue        each read saw what replaying the writes up to its snapshot gives (LIN, INV_PUBLISH)
+//   kValue        each read saw what replaying the writes up to its snapshot gives (LIN,
+//   INV_PUBLISH)
 //
 // It trusts the witnesses where it cannot see: a wrong order that no read and no clock contradicts
 // passes. Thread safety: pure functions.
@@ -50,9 +51,10 @@ class Replay {
     const auto found = versions_.find(key);
     if (found == versions_.end()) return {};
     const std::vector<Version>& versions = found->second;
-    const auto newer = std::upper_bound(
-        versions.begin(), versions.end(), snapshot,
-        [](SequenceNumber sequence, const Version& version) { return sequence < version.sequence; });
+    const auto newer = std::upper_bound(versions.begin(), versions.end(), snapshot,
+                                        [](SequenceNumber sequence, const Version& version) {
+                                          return sequence < version.sequence;
+                                        });
     return newer == versions.begin() ? ValueId{} : std::prev(newer)->value;
   }
 
@@ -131,8 +133,7 @@ inline std::vector<Point> SerialOrder(const std::vector<WriteEvent>& writes,
 
 inline std::string PointName(const Point& point) {
   return point.read ? "a read at snapshot " + std::to_string(point.at)
-                    : Name(point.write) + " (up to sequence " + std::to_string(point.at) +
-                          ")";
+                    : Name(point.write) + " (up to sequence " + std::to_string(point.at) + ")";
 }
 
 // Reads of one snapshot commute, so they are compared with other points only.
@@ -178,8 +179,8 @@ inline std::optional<Violation> CheckReads(const Workload& workload,
       const ValueId expected = replay.Get(seen.key, read.snapshot);
       if (seen.value == expected) continue;
       return Violation{"kValue", "at snapshot " + std::to_string(read.snapshot) + " " +
-                                     Workload::Key(seen.key) + " was read as " + ValueName(seen.value) +
-                                     ", written as " + ValueName(expected)};
+                                     Workload::Key(seen.key) + " was read as " +
+                                     ValueName(seen.value) + ", written as " + ValueName(expected)};
     }
   }
   return std::nullopt;

@@ -23,7 +23,7 @@
 namespace bellwether::stress {
 
 struct WorkerOptions {
-  uint64_t seed = 1;  // of what the workload leaves open: reads, scheduling
+  uint64_t seed = 1;         // of what the workload leaves open: reads, scheduling
   uint64_t writes = kNever;  // of all threads together; fewer if the table is full
   uint32_t read_percent = 0;
   bool pin = false;  // thread n to CPU n, modulo their number

@@ -49,9 +49,7 @@ inline constexpr WriteId MakeWriteId(uint32_t thread, uint64_t number) {
   return (static_cast<uint64_t>(thread) << kNumberBits) | number;
 }
 inline constexpr uint32_t ThreadOf(WriteId id) { return static_cast<uint32_t>(id >> kNumberBits); }
-inline constexpr uint64_t NumberOf(WriteId id) {
-  return id & ((uint64_t{1} << kNumberBits) - 1);
-}
+inline constexpr uint64_t NumberOf(WriteId id) { return id & ((uint64_t{1} << kNumberBits) - 1); }
 inline std::string Name(WriteId id) {
   return "write " + std::to_string(NumberOf(id)) + " of thread " + std::to_string(ThreadOf(id));
 }
@@ -107,7 +105,8 @@ class Workload {
 
   static std::string Key(uint32_t key) {
     char text[16];
-    return std::string(text, static_cast<size_t>(std::snprintf(text, sizeof(text), "key%06u", key)));
+    return std::string(text,
+                       static_cast<size_t>(std::snprintf(text, sizeof(text), "key%06u", key)));
   }
 
   static std::optional<uint32_t> KeyNumber(std::string_view key) {
@@ -145,9 +144,8 @@ class Workload {
     batch->Clear();
     uint32_t index = 0;
     for (const KeyOperation& operation : Operations(id)) {
-      const Status status = operation.deletion
-                                ? batch->Delete(Key(operation.key))
-                                : batch->Put(Key(operation.key), Value({id, index}));
+      const Status status = operation.deletion ? batch->Delete(Key(operation.key))
+                                               : batch->Put(Key(operation.key), Value({id, index}));
       if (!status.ok()) return status;
       ++index;
     }

@@ -184,9 +184,19 @@ class PosixFileSystem final : public FileSystem {
     return OpenAndSync("fsync of directory", directory, O_RDONLY | O_DIRECTORY);
   }
 
-  // fsync, not fdatasync: whether the latter carries a size that shrank differs between file
-  // systems.
-  Status SyncFile(const std::string& path) override { return OpenAndSync("fsync", path, O_RDONLY); }
+  // Writes the file over itself first: where an fsync has failed, in this process or in one before
+  // it, the kernel takes pages for clean that are not on the disk, and another fsync would pass
+  // over them. fsync, not fdatasync: whether the latter carries a size that shrank differs between
+  // file systems.
+  Status SyncFile(const std::string& path) override {
+    return WithoutExceptions(path, [&] {
+      const PosixDescriptor descriptor = PosixDescriptor::Open(path, O_RDWR);
+      if (!descriptor.valid()) return Status::IOError("open to sync", path, 0, errno);
+      Status status = WriteOverItself(descriptor.get(), path);
+      if (!status.ok() || ::fsync(descriptor.get()) == 0) return status;
+      return Status::IOError("fsync", path, 0, errno);
+    });
+  }
 
   Status Truncate(const std::string& path, uint64_t size) override {
     int result = 0;
@@ -238,6 +248,25 @@ class PosixFileSystem final : public FileSystem {
   static Status OutOfMemory(const std::string& path) {
     return Status::IOError("no memory to work on it", path, 0, ENOMEM)
         .With(Status::Code::kOutOfMemory);
+  }
+
+  static Status WriteOverItself(int fd, const std::string& path) {
+    std::string piece(size_t{1} << 20, '\0');
+    off_t offset = 0;
+    for (;;) {
+      const ssize_t size = ::pread(fd, piece.data(), piece.size(), offset);
+      if (size < 0 && errno == EINTR) continue;
+      if (size < 0) return Status::IOError("read", path, static_cast<uint64_t>(offset), errno);
+      if (size == 0) return Status::OK();
+      const ssize_t written = ::pwrite(fd, piece.data(), static_cast<size_t>(size), offset);
+      if (written < 0 && errno == EINTR) continue;
+      // A write that takes nothing and names no error would loop for ever.
+      if (written <= 0) {
+        const int error = written < 0 ? errno : EIO;
+        return Status::IOError("write", path, static_cast<uint64_t>(offset), error);
+      }
+      offset += written;
+    }
   }
 
   static Status OpenAndSync(std::string_view what, const std::string& path, int flags) {

@@ -1,8 +1,8 @@
 // Recovery: from what a directory holds to a memtable, and to a directory that a new log may join.
 //
-//   ListLogs          000001.log, 000002.log, …; any other name means that the directory is not ours
-//   ReadLogs          each record goes into the memtable; sequences continue within and across logs
-//   CutTail           what stands behind the last record goes, and the cut is made durable
+//   ListLogs          000001.log, 000002.log, …; any other name means that the directory is not
+//   ours ReadLogs          each record goes into the memtable; sequences continue within and across
+//   logs CutTail           what stands behind the last record goes, and the cut is made durable
 //   RemoveEmptyLogs   so that opening again and again leaves nothing behind
 //
 // Invariants

@@ -1,9 +1,9 @@
 // Store: the embedded default: a WritePath over a log on disk and a memtable.
 //
-//   Open    lock the directory · recover every log in order · begin a new log, durable with its name
-//   Write   WritePath::Write: group commit to the log and the memtable, then publish
-//   Get     the newest version up to a snapshot; iterators and snapshots likewise, without locks
-//   Close   wait for the writes in flight · sync · give the directory back
+//   Open    lock the directory · recover every log in order · begin a new log, durable with its
+//   name Write   WritePath::Write: group commit to the log and the memtable, then publish Get the
+//   newest version up to a snapshot; iterators and snapshots likewise, without locks Close   wait
+//   for the writes in flight · sync · give the directory back
 //
 // Invariants
 //   INV_ACK         a write told OK survives the process, and with `sync` the machine
@@ -60,8 +60,8 @@ class BasicStore {
   // Makes the operations of `batch` durable (with options.sync) and readable, as one.
   WriteResult Write(const WriteOptions& options, const WriteBatch* batch) {
     if (batch != nullptr && !batch->status().ok()) return {batch->status(), 0};
-    if (options.disable_memtable) {
-      return {Status::InvalidArgument("a store has no use for a batch that is only logged"), 0};
+    if (options.disable_memtable || options.disable_wal) {
+      return {Status::InvalidArgument("a store logs and inserts every batch"), 0};
     }
     return write_path_.Write(options, batch);
   }
@@ -144,6 +144,9 @@ class BasicStore {
     if (options.file_system == nullptr) return Status::InvalidArgument("no file system is given");
     if (directory.empty()) return Status::InvalidArgument("the name of the directory is empty");
     FileSystem* const file_system = options.file_system;
+    if (options.write_path.max_log_bytes != 0) {
+      return Status::InvalidArgument("max_log_bytes: without checkpoints no write stall would end");
+    }
     Status status = Path::CheckOptions(options.write_path);
     if (status.ok()) status = PrepareDirectory(options, directory);
     if (!status.ok()) return status;
@@ -160,8 +163,8 @@ class BasicStore {
     std::unique_ptr<WritableFile> log;
     status = BeginLog(file_system, directory, report.log_number, &log);
     if (!status.ok()) return status;
-    store->reset(new BasicStore(options, std::move(lock), std::move(memtable), std::move(log),
-                                report));
+    store->reset(
+        new BasicStore(options, std::move(lock), std::move(memtable), std::move(log), report));
     return status;
   }
 

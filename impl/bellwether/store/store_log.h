@@ -45,6 +45,9 @@ class StoreLog {
     return status;
   }
 
+  // There are no checkpoints yet, so it is all of this log.
+  uint64_t BytesSinceCheckpoint() const { return wal_.size(); }
+
   // Does not sync.
   Status Close() { return wal_.Close(); }
 
