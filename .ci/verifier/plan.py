@@ -42,11 +42,19 @@ CHECKS = {
         Check("scenarios", RELACY, "run --seed {seed}"),
     ),
     "stress": (
-        Check("TSan", TSAN, "run --seed {seed}"),
-        Check("ASan", ASAN, "run --seed {seed}"),
+        Check("TSan", TSAN, "run --seed {seed} --seconds 1 --threads 4", QUICK),
+        Check("TSan", TSAN, "run --seed {seed}", LONGER),
+        Check("ASan", ASAN, "run --seed {seed} --seconds 1 --threads 4", QUICK),
+        Check("ASan", ASAN, "run --seed {seed}", LONGER),
+        Check("power failures", STRESS, "crash --seed {seed}", ("quick", "default")),
+        Check("power failures", STRESS, "crash --seed {seed} --count 20000", NIGHTLY),
+        Check("forgotten duties", STRESS, "mutants --seed {seed}"),
+        Check("kill -9", STRESS, "kill --seed {seed} --count 10", QUICK),
+        Check("kill -9", STRESS, "kill --seed {seed}", LONGER),
     ),
     "store": (
-        Check("kill and reopen", STRESS, "store --seed {seed}"),
+        Check("kill and reopen", STRESS, "store --seed {seed} --batches 20000", QUICK),
+        Check("kill and reopen", STRESS, "store --seed {seed}", LONGER),
     ),
 }
 
