@@ -100,6 +100,9 @@ SelectGroup(queue) ==
       fitting == SelectSeq(queue, LAMBDA w : w = leader \/ Compatible(leader, w))
   IN  IF Len(fitting) <= MaxGroup THEN fitting ELSE SubSeq(fitting, 1, MaxGroup)
 
+(* The others, which are linked behind the group: in their order. *)
+SelectSkipped(queue) == SelectSeq(queue, LAMBDA w : w \notin Range(SelectGroup(queue)))
+
 (* Both links of the writers of `queue`, so that they stand in this order. The oldest keeps its   *)
 (* link_older; the newest has no link_newer.                                                      *)
 Position(queue, a) == CHOOSE i \in 1..Len(queue) : Address(queue[i]) = a
@@ -181,7 +184,7 @@ EnterAsBatchGroupLeader(t) ==
   /\ LET newer == CreateMissingNewerLinks(newest_writer, link_newer)
          queue == Chain(Me(t), newest_writer, newer)
          members == SelectGroup(queue)
-         skipped == SelectSeq(queue, LAMBDA w : w \notin Range(members))
+         skipped == SelectSkipped(queue)
      IN  /\ Touch(CreateMissingNewerLinks_Walked(newest_writer, link_newer) \cup Walked(queue, newest_writer))
          /\ link_older' = LinkedOlder(members \o skipped, link_older)
          /\ link_newer' = LinkedNewer(members \o skipped, newer)
@@ -247,6 +250,9 @@ ExitAsBatchGroupLeader_SetState(t) ==
   /\ GotoFollowers(t)
   /\ UNCHANGED <<incarnation, newest_writer, links, group, result, tail_seen, arrival>>
 
+(* What the followers of t are told: the leader's own status is that of its group. *)
+GroupStatus(t) == status[t]
+
 (* WriteThread::SetState of one follower. It may return, and its Writer die, at once: link_older is *)
 (* read before.                                                                                     *)
 ExitAsBatchGroupLeader_CompleteFollower(t) ==
@@ -255,7 +261,7 @@ ExitAsBatchGroupLeader_CompleteFollower(t) ==
          next == link_older[Address(follower)]
          last == SameAddress(next, Me(t))
      IN  /\ Touch({follower})
-         /\ status' = Store(status, follower, status[t])
+         /\ status' = Store(status, follower, GroupStatus(t))
          /\ state' = Store(state, follower, "STATE_COMPLETED")
          /\ cursor' = [cursor EXCEPT ![t] = IF last THEN NULL ELSE next]
          /\ Goto(t, IF last THEN "Write_Return" ELSE "ExitAsBatchGroupLeader_CompleteFollower")

@@ -1,11 +1,15 @@
 ---------------------------------- MODULE MC ----------------------------------
 (* The workloads of the configurations: which writes have sync. *)
-EXTENDS WritePath
-CONSTANTS t1, t2, t3
+EXTENDS WritePath, TLC
+CONSTANTS t1, t2, t3, t4
 
 NoSync == {}
 FirstSync == {<<t1, 1>>}
 LaterSync == {<<t2, 1>>}
+LaterSyncs == {<<t2, 1>>, <<t3, 1>>}
 MixedSync == {<<t1, 2>>, <<t2, 1>>}
 AllSync == AllWrites
+
+(* For safety without temporal properties, and workloads that do not tell threads apart. *)
+ThreadsAlike == Permutations(Threads)
 =============================================================================

@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+"""spec/tlc tells right from wrong: every judgement that it makes is shown able to fail."""
+
+import importlib.machinery
+import importlib.util
+import sys
+import types
+import unittest
+from pathlib import Path
+
+SPEC = Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
+loader = importlib.machinery.SourceFileLoader("tlc", str(SPEC / "tlc"))
+tlc = importlib.util.module_from_spec(importlib.util.spec_from_loader("tlc", loader))
+loader.exec_module(tlc)
+import tlc_text  # noqa: E402
+
+CLEAN = """Model checking completed. No error has been found.
+<LinkOne line 73, col 1 to line 73, col 10 of module WritePath>: 12:15
+<WalError line 119, col 1 to line 119, col 11 of module WritePath>: 0:0
+211 states generated, 138 distinct states found, 0 states left on queue.
+The depth of the complete state graph search is 21.""".split("\n")
+ENTRY = {"bounds": "2x1", "expect": "ok", "states": 211, "distinct": 138, "depth": 21}
+FAULT = {"bounds": "2x1", "expect": "safety", "property": "INV_ACK", "only": True, "what": ""}
+
+
+def outcome(code, lines, text="INVARIANTS INV_ACK\n"):
+    return tlc.Outcome(types.SimpleNamespace(name="x", text=text), code, lines, 0.0)
+
+
+class JudgeConfiguration(unittest.TestCase):
+    def judge(self, entry, code, lines):
+        row, earned = tlc.judge_mc(entry, outcome(code, lines))
+        return row["result"].split(":")[0], earned
+
+    def test_complete(self):
+        self.assertEqual(self.judge(ENTRY, 0, CLEAN), ("COMPLETE", 0))
+
+    def test_every_count_matters(self):
+        for count in tlc.COUNTS:
+            self.assertEqual(self.judge(dict(ENTRY, **{count: 1}), 0, CLEAN), ("FAILED", 12), count)
+
+    def test_counts_missing_on_either_side(self):
+        self.assertEqual(self.judge(ENTRY, 0, ["nothing"]), ("FAILED", 12))
+        self.assertEqual(self.judge({"bounds": "", "expect": "ok"}, 0, CLEAN), ("FAILED", 12))
+
+    def test_exit_codes_are_passed_on(self):
+        for code in (10, 11, 12, 13, 75, 150):
+            self.assertEqual(self.judge(ENTRY, code, CLEAN), ("FAILED", code))
+
+    def test_a_stopped_run_is_incomplete(self):
+        self.assertEqual(self.judge(ENTRY, tlc.INCOMPLETE, CLEAN), ("INCOMPLETE", 2))
+
+    def test_an_assumption_that_holds_is_a_failure(self):
+        entry = {"bounds": "", "expect": "assumption"}
+        self.assertEqual(self.judge(entry, 10, [])[1], 0)
+        self.assertEqual(self.judge(entry, 0, CLEAN), ("FAILED", 12))
+
+    def test_dead_actions(self):
+        alive = ["<WalError line 1, col 1 to line 1, col 2 of module WritePath>: 1:1"]
+        self.assertIn("WalError", tlc.dead_actions([outcome(0, CLEAN)])[0])
+        self.assertEqual(tlc.dead_actions([outcome(0, CLEAN), outcome(0, alive)])[0], "ok")
+        self.assertTrue(tlc.dead_actions([]) [0].startswith("FAILED"))
+
+
+class JudgeFault(unittest.TestCase):
+    def judge(self, kind, code, lines, entry=FAULT, **more):
+        row, earned = tlc.judge_bug(entry, kind, outcome(code, lines, **more))
+        return row["result"], earned
+
+    def test_killed_by_its_property_alone(self):
+        self.assertEqual(self.judge("fault", 12, ["Error: Invariant INV_ACK is violated."]), ("killed by INV_ACK", 0))
+        for code, line in ((12, "Error: Invariant INV_GROUP is violated."), (11, "Error: Deadlock reached."),
+                           (0, "no error")):
+            self.assertEqual(self.judge("fault", code, [line])[1], 12)
+
+    def test_a_step_that_the_contract_forbids_is_a_safety_violation(self):
+        lines = ["Error: Action property line 90, col 17 to line 90, col 38 of module AtomicWrites is violated."]
+        entry = dict(FAULT, property="REFINES_AtomicWrites")
+        text = "PROPERTIES REFINES_AtomicWrites\n"
+        self.assertEqual(self.judge("fault", 13, lines, entry, text=text)[1], 0)
+        self.assertEqual(self.judge("fault", 13, lines, entry, text="PROPERTIES A REFINES_AtomicWrites\n")[1], 12)
+
+    def test_liveness_and_deadlock(self):
+        entry = dict(FAULT, expect="liveness", property="LIVE_COMPLETE")
+        lines = ["Error: Temporal properties were violated."]
+        self.assertEqual(self.judge("fault", 13, lines, entry, text="PROPERTIES LIVE_COMPLETE\n")[1], 0)
+        entry = dict(FAULT, expect="deadlock", property=None)
+        self.assertEqual(self.judge("fault", 11, ["Error: Deadlock reached."], entry), ("killed by deadlock", 0))
+
+    def test_the_control_must_pass(self):
+        self.assertEqual(self.judge("control", 0, CLEAN)[1], 0)
+        self.assertEqual(self.judge("control", 12, [])[1], 12)
+
+    def test_nothing_else_may_see_it(self):
+        self.assertEqual(self.judge("alone", 0, CLEAN)[1], 0)
+        self.assertEqual(self.judge("alone", 12, ["Error: Invariant INV_QUIET is violated."])[1], 12)
+
+    def test_control_and_alone_are_cut_from_the_fault(self):
+        text = "INVARIANTS INV_ACK INV_QUIET\nPROPERTIES LIVE_COMPLETE\n\\* The fault:\nCONSTANT A <- B\n"
+        self.assertNotIn("<-", tlc.without_fault(text))
+        self.assertIn("INVARIANTS INV_QUIET\n", tlc.without_property(text, "INV_ACK"))
+        self.assertNotIn("PROPERTIES", tlc.without_property(text, "LIVE_COMPLETE"))
+        with self.assertRaises(tlc.Failure):
+            tlc.without_fault("CONSTANT A <- B\n")
+
+
+class Text(unittest.TestCase):
+    def test_a_state_is_one_line_sorted(self):
+        label = r'/\\ z = {<<t2, 1>>, <<t1, 1>>}\n/\\ a = (t1 :> \"x\" @@\n  t2 :> <<1,\n 2>>)'
+        self.assertEqual(tlc_text.canonical_state(label),
+                         r'/\ a = (t1:>"x"@@t2:><<1,2>>) /\ z = {<<t1,1>>,<<t2,1>>}')
+
+    def test_sets_of_pairs(self):
+        self.assertEqual(tlc_text.canonical_value("{<<<<t2, 1>>, 3>>, <<<<t1, 1>>, 1>>}"),
+                         "{<<<<t1,1>>,1>>,<<<<t2,1>>,3>>}")
+
+    def test_a_changed_table_is_a_difference(self):
+        manifest = {"mc": {"A": dict(ENTRY, set="push")}, "bugs": {"b": FAULT}}
+        text = "".join(f"<!-- {n}: generated by spec/tlc readme --write -->\n<!-- end of {n} -->\n" for n in ("mc", "bugs"))
+        written = tlc_text.readme_with_tables(text, manifest)
+        self.assertEqual(tlc_text.readme_with_tables(written, manifest), written)
+        manifest["mc"]["A"]["distinct"] = 139
+        self.assertNotEqual(tlc_text.readme_with_tables(written, manifest), written)
+
+
+if __name__ == "__main__":
+    unittest.main()

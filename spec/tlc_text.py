@@ -1,0 +1,129 @@
+"""Texts for spec/tlc: what TLC printed, its dot dump as canonical lines, and the tables of README.md."""
+
+import re
+
+SAFETY = 12
+EXPECTED_EXIT = {"ok": 0, "assumption": 10, "deadlock": 11, "safety": SAFETY, "liveness": 13}
+
+NODE = re.compile(r'^(-?\d+) \[label="(.*?)"(?:,style = filled)?\];?$')
+EDGE = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"')
+CLOSING = {"{": "}", "(": ")", "<": ">"}
+
+
+class Outcome:
+    """What TLC said: exit code, the property that it saw violated, how much it searched."""
+
+    def __init__(self, job, code, lines, seconds):
+        self.job = job
+        self.code = code
+        self.seconds = seconds
+        self.error = next((line for line in lines if line.startswith("Error:")), "")
+        if code == EXPECTED_EXIT["liveness"] and self.error.startswith("Error: Action property"):
+            # A step that a property or the contract forbids: TLC exits as for liveness, it is safety.
+            self.code = SAFETY
+        self.property = self._property(lines)
+        self.actions = self._actions(lines)
+        self.figures = {"seconds": round(seconds, 1)}
+        for line in lines:
+            if match := re.match(r"(\d+) states generated, (\d+) distinct states found", line):
+                self.figures.update(states=int(match[1]), distinct=int(match[2]))
+            elif match := re.match(r"The depth of the complete state graph search is (\d+)", line):
+                self.figures["depth"] = int(match[1])
+
+    def _property(self, lines):
+        for line in lines:
+            if match := re.match(r"Error: (?:Invariant|Action property) (\w+) is violated", line):
+                return match[1]
+            if re.match(r"Error: (Action property line|Temporal properties)", line):
+                # TLC does not name these, so a configuration of a fault holds one of them.
+                names = properties(self.job.text or self.job.config.read_text())
+                return names[0] if len(names) == 1 else "one of " + " ".join(names)
+        return None
+
+    @staticmethod
+    def _actions(lines):
+        """How often each action of WritePath led to a state, from the last coverage report."""
+        counts = {}
+        for line in lines:
+            if match := re.match(r"<(\w+) line .* of module WritePath>: \d+:(\d+)", line):
+                counts[match[1]] = int(match[2])
+        return counts
+
+
+def properties(text):
+    return [name for line in re.findall(r"^PROPERTIES (.*)$", text, re.M) for name in line.split()]
+
+
+def split_set(text):
+    """The elements of `{a,b}`, whose commas may also stand inside an element."""
+    elements, depth, begin = [], 0, 0
+    for i, c in enumerate(text):
+        depth += c in "{(<"
+        depth -= c in "})>"
+        if c == "," and depth == 0:
+            elements.append(text[begin:i])
+            begin = i + 1
+    return elements + [text[begin:]]
+
+
+def canonical_value(text):
+    """No white space; the elements of a set in the order of their text. No string holds a blank,
+    and no set of the spec contains another."""
+    text = re.sub(r"\s+", "", text).replace(":>", "\0")
+    text = re.sub(r"\{([^{}]*)\}", lambda m: "{" + ",".join(sorted(split_set(m[1]))) + "}", text)
+    return text.replace("\0", ":>")
+
+
+def canonical_state(label):
+    text = label.replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
+    variables = {}
+    for conjunct in re.split(r"^/\\ ", text, flags=re.M)[1:]:
+        name, value = conjunct.split(" = ", 1)
+        variables[name] = canonical_value(value)
+    return " ".join(f"/\\ {name} = {variables[name]}" for name in sorted(variables))
+
+
+def dump_states_and_edges(path):
+    """From a dot dump: the distinct states, one a line, sorted; and the edges, one a line, sorted:
+    `source action target`, states by their line number. The stuttering of Done is no edge."""
+    nodes, raw_edges = {}, set()
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            if match := EDGE.match(line):
+                raw_edges.add(match.groups())
+            elif match := NODE.match(line.rstrip("\n")):
+                nodes[match[1]] = canonical_state(match[2])
+    states = sorted(set(nodes.values()))
+    number = {state: i + 1 for i, state in enumerate(states)}
+    edges = {(number[nodes[source]], action, number[nodes[target]])
+             for source, target, action in raw_edges if action != "Done"}
+    return ("".join(f"{state}\n" for state in states),
+            "".join(f"{source} {action} {target}\n" for source, action, target in sorted(edges)))
+
+
+def mc_table(manifest):
+    lines = ["| configuration | set | bounds (writers x writes) | expected | distinct states | depth |",
+             "|---|---|---|---|---|---|"]
+    for name, e in manifest["mc"].items():
+        lines.append(f"| {name} | {e['set']} | {e['bounds']} | {e['expect']} | "
+                     f"{e.get('distinct', '–')} | {e.get('depth', '–')} |")
+    return lines
+
+
+def bugs_table(manifest):
+    lines = ["| fault | what it does | bounds | killed by | seen by nothing else | upstream |",
+             "|---|---|---|---|---|---|"]
+    for name, e in manifest["bugs"].items():
+        lines.append(f"| {name} | {e['what']} | {e['bounds']} | {e['property'] or e['expect']} | "
+                     f"{'yes' if e['only'] else ''} | {e.get('upstream', '')} |")
+    return lines
+
+
+def readme_with_tables(text, manifest):
+    for name, table in (("mc", mc_table(manifest)), ("bugs", bugs_table(manifest))):
+        begin, end = f"<!-- {name}: generated by spec/tlc readme --write -->", f"<!-- end of {name} -->"
+        if begin not in text or end not in text:
+            raise OSError(f"spec/README.md: no marker '{begin}' … '{end}'")
+        head, rest = text.split(begin, 1)
+        text = head + "\n".join([begin, *table, end]) + rest.split(end, 1)[1]
+    return text
