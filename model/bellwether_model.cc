@@ -2,7 +2,9 @@
 
 #include <cstdio>
 #include <fstream>
+#include <new>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,8 +37,8 @@ struct ExploreOptions {
 };
 
 void AddOptions(CLI::App& command, ExploreOptions& o) {
-  std::vector<std::string> modes;
-  for (const ModeInfo& info : kModes) modes.emplace_back(info.name);
+  std::set<std::string> modes;
+  for (const ModeInfo& info : kModes) modes.emplace(info.name);
   command.add_option("--mode", o.mode, "the mode of the write path")->check(CLI::IsMember(modes));
   command.add_option("--writers", o.writers, "threads that write")
       ->check(CLI::Range(1, static_cast<int>(kMaxThreads)));
@@ -151,11 +153,6 @@ bool Dump(const ExploreOptions& o, const Config& config, const Explorer& explore
              stream << edge.source + 1 << ' ' << ActionName(edge.step.action) << ' '
                     << edge.target + 1 << '\n';
            });
-           for (uint32_t i = 0; i < count; i++) {
-             if (IsFinal(config, explorer.state(i))) {
-               stream << i + 1 << " Done " << i + 1 << '\n';
-             }
-           }
          });
 }
 
@@ -216,7 +213,7 @@ int Explore(const ExploreOptions& o) {
 }  // namespace
 }  // namespace bellwether::model
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app("The executable mirror of the spec.", "bellwether_model");
   bellwether::model::ExploreOptions explore;
   CLI::App* explore_command =
@@ -228,4 +225,10 @@ int main(int argc, char** argv) {
     return static_cast<int>(bellwether::ExitCode::kUsage);
   }
   return bellwether::model::Explore(explore);
+} catch (const std::bad_alloc&) {
+  bellwether::PrintError("bellwether_model", "INCOMPLETE: out of memory; give smaller bounds");
+  return static_cast<int>(bellwether::ExitCode::kIncomplete);
+} catch (const std::exception& error) {
+  bellwether::PrintError("bellwether_model", error.what());
+  return static_cast<int>(bellwether::ExitCode::kUsage);
 }

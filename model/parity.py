@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+"""Is the C++ model the spec? Compares every state and every edge that TLC and the explorer find.
+
+    model/parity.py [NAME...] --model BELLWETHER_MODEL [--nightly] [--json FILE] [--progress]
+
+For each configuration NAME of spec/manifest.json the constants are read from its .cfg and given to
+the explorer; `spec/tlc dump` and `bellwether_model explore` each write their states, one a line, and
+their edges, `source action target` by line numbers of the states. Both are compared as sets,
+exactly, so configurations with SYMMETRY are left out. The first difference is printed in the spec's
+words.
+
+Exit codes: 0 the same, 1 usage or set-up, 2 interrupted, 12 a difference.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SPEC = ROOT / "spec"
+OK, USAGE, INCOMPLETE, SAFETY = 0, 1, 2, 12
+MODES = {frozenset(): "serial"}  # the RocksDB options that are on
+
+
+class SetUpError(Exception):
+    """What stands in the way of a comparison, in one line."""
+
+
+class Difference(Exception):
+    """Where the model is not the spec: the first difference, in the spec's words."""
+
+
+# ---- the configuration: the constants of a .cfg as flags of the explorer
+
+
+def constants_of(cfg_text):
+    """{name: value} of the `name = value` and `name <- definition` lines of a .cfg."""
+    return dict(re.findall(r"^\s*(\w+)\s*(?:=|<-)\s*(.+?)\s*$", cfg_text, re.MULTILINE))
+
+
+def sync_writes(name, tla_text, threads, writes):
+    """The writes of the operator `name`, as the explorer names them: t1.1, t2.1."""
+    definition = re.search(rf"^{name}\s*==\s*(.+?)\s*$", tla_text, re.MULTILINE)
+    if definition is None:
+        raise SetUpError(f"spec/mc/MC.tla does not define {name} on one line")
+    if definition[1] == "AllWrites":
+        return [f"{thread}.{k}" for thread in threads for k in range(1, writes + 1)]
+    pairs = re.findall(r"<<\s*(t\d+)\s*,\s*(\d+)\s*>>", definition[1])
+    if not pairs and definition[1] != "{}":
+        raise SetUpError(f"spec/mc/MC.tla: {name} is neither AllWrites nor a set of <<thread, number>>")
+    return [f"{thread}.{k}" for thread, k in pairs]
+
+
+def explorer_flags(name):
+    """What `bellwether_model explore` needs to explore configuration `name`."""
+    path = SPEC / "mc" / f"{name}.cfg"
+    constants = constants_of(path.read_text())
+    try:
+        threads = re.findall(r"t\d+", constants["Threads"])
+        writes = int(constants["Writes"])
+        flags = ["--mode", MODES[frozenset(re.findall(r"\w+", constants["Options"]))],
+                 "--writers", str(len(threads)), "--writes", str(writes),
+                 "--max-group", str(min(int(constants["MaxGroup"]), len(threads))),
+                 "--batch-count", constants["BatchCount"]]
+        if constants["WalErrors"] == "TRUE":
+            flags.append("--wal-errors")
+        if constants["MemTableErrors"] == "TRUE":
+            flags.append("--memtable-errors")
+        sync = sync_writes(constants["SyncWrites"], (SPEC / "mc" / "MC.tla").read_text(), threads, writes)
+    except KeyError as missing:
+        raise SetUpError(f"{path.relative_to(ROOT)}: {missing} is not known to model/parity.py") from None
+    return flags + (["--sync", ",".join(sync)] if sync else [])
+
+
+def comparable(name, entry):
+    """With symmetry TLC's states are not all the states."""
+    if entry["module"] != "MC" or entry["expect"] != "ok":
+        return False
+    return not re.search(r"^\s*SYMMETRY\b", (SPEC / "mc" / f"{name}.cfg").read_text(), re.MULTILINE)
+
+
+def chosen(names, nightly):
+    """The configurations to compare: those named, or those of the set."""
+    table = json.loads((SPEC / "manifest.json").read_text())["mc"]
+    have = [name for name, entry in table.items() if comparable(name, entry)]
+    for name in names:
+        if name not in have:
+            raise SetUpError(f"there is no configuration {name} to compare; there are {', '.join(have)}")
+    return names or [name for name in have if nightly or table[name]["set"] == "push"]
+
+
+# ---- the graphs
+
+
+class Graph:
+    """Distinct states as text, and edges as (source, action, target) of their texts."""
+
+    def __init__(self, who, states_file, edges_file):
+        self.who = who
+        lines = states_file.read_text().splitlines()
+        self.states = set(lines)
+        if not lines:
+            raise SetUpError(f"{who} dumped no state")
+        if len(lines) != len(self.states):
+            raise SetUpError(f"{who} dumped {len(lines)} states, of which {len(self.states)} are distinct")
+        self.edges = set()
+        for number, line in enumerate(edges_file.read_text().splitlines(), start=1):
+            fields = line.split()
+            if len(fields) != 3 or not all(f.isdigit() and 0 < int(f) <= len(lines) for f in fields[::2]):
+                raise SetUpError(f"{who}'s edges, line {number}: not `source action target`: {line!r}")
+            self.edges.add((lines[int(fields[0]) - 1], fields[1], lines[int(fields[2]) - 1]))
+
+
+def variables(state):
+    return dict(part.split(" = ", 1) for part in state.split(" /\\ "))
+
+
+def nearest(state, states):
+    """The variables in which `state` differs from the state of `states` most like it."""
+    mine = variables(state)
+    best = min(((sum(mine.get(k) != v for k, v in variables(other).items()), other)
+                for other in states), default=None)
+    if best is None:
+        return ""
+    other = variables(best[1])
+    return "\n  most like a state of the other, but for\n" + "\n".join(
+        f"    {name} = {mine.get(name)}  not  {other.get(name)}"
+        for name in sorted(mine.keys() | other.keys()) if mine.get(name) != other.get(name))
+
+
+def lines_of(state):
+    return "\n".join(f"    /\\ {part}" for part in state.split(" /\\ "))
+
+
+def compare(spec, model):
+    """Raises Difference unless both graphs are the same."""
+    for have, lack in ((spec, model), (model, spec)):
+        extra = have.states - lack.states
+        if extra:
+            state = min(extra)
+            raise Difference(f"{len(extra)} states of {have.who} are none of {lack.who}; the first:\n"
+                             + lines_of(state) + nearest(state, lack.states))
+    for have, lack in ((spec, model), (model, spec)):
+        extra = have.edges - lack.edges
+        if extra:
+            source, action, target = min(extra)
+            other = sorted(a for s, a, t in lack.edges if (s, t) == (source, target))
+            named = f" (there it is {', '.join(other)})" if other else ""
+            raise Difference(f"{len(extra)} edges of {have.who} are none of {lack.who}{named}; the first: "
+                             f"{action}, from\n{lines_of(source)}\n  to\n{lines_of(target)}")
+
+
+# ---- running both
+
+
+def run(command, who):
+    """Runs one side to its end; if this process is told to end, that side is told first."""
+    command = [str(part) for part in command]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            out, err = child.communicate()
+        except BaseException:
+            child.terminate()
+            child.communicate()
+            raise
+    if child.returncode != 0:
+        said = (err or out).strip().splitlines() or ["it said nothing"]
+        raise SetUpError(f"{who} ended with exit code {child.returncode}: {said[0]}; "
+                         f"reproduce: {' '.join(command)}")
+
+
+def graphs_of(name, model, flags, directory):
+    """What the spec and the model find, and the explorer's word for the bounds."""
+    report = directory / "report.json"
+    graphs = []
+    for who, command in (("the spec", [SPEC / "tlc", "dump", name]),
+                         ("the model", [model, "explore", "--json", report, *flags])):
+        states, edges = (directory / f"{len(graphs)}.{kind}" for kind in ("states", "edges"))
+        run([*command, "--states", states, "--edges", edges], who)
+        graphs.append(Graph(who, states, edges))
+    return *graphs, json.loads(report.read_text())["rows"][0]["bounds"]
+
+
+def check(name, model, mutant):
+    """The report's row for configuration `name`."""
+    started = time.monotonic()
+    flags = explorer_flags(name) + (["--mutant", mutant] if mutant else [])
+    with tempfile.TemporaryDirectory() as directory:
+        spec_graph, model_graph, bounds = graphs_of(name, model, flags, pathlib.Path(directory))
+    result = "ok"
+    try:
+        compare(spec_graph, model_graph)
+    except Difference as difference:
+        result = f"FAILED: {str(difference).splitlines()[0]}"
+        print(f"parity {name}: {difference}\n  reproduce: model/parity.py {name} --model {model}"
+              + (f" --mutant {mutant}" if mutant else ""), file=sys.stderr)
+    return {"what": f"parity {name}", "bounds": bounds, "result": result,
+            "figures": {"distinct": len(spec_graph.states), "edges": len(spec_graph.edges),
+                        "seconds": round(time.monotonic() - started, 3)}}
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise SetUpError(f"{message}; see --help")
+
+
+def parse(arguments):
+    parser = Parser(prog="parity", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--model", required=True, help="the explorer, bellwether_model")
+    parser.add_argument("--nightly", action="store_true", help="the big configurations too")
+    parser.add_argument("--mutant", help=argparse.SUPPRESS)
+    parser.add_argument("--json", help="write the report")
+    parser.add_argument("--progress", action="store_true", help="progress lines on stderr")
+    return parser.parse_args(arguments)
+
+
+def write_report(path, code, rows):
+    temporary = pathlib.Path(f"{path}.tmp")
+    temporary.write_text(json.dumps({"ok": code == OK, "exit": code, "rows": rows}, indent=2) + "\n")
+    os.rename(temporary, path)
+
+
+def main(arguments):
+    options = parse(arguments)
+    started = time.monotonic()
+    rows, states = [], 0
+    for name in chosen(options.names, options.nightly):
+        rows.append(check(name, options.model, options.mutant))
+        figures = rows[-1]["figures"]
+        states += figures["distinct"]
+        print(f"{rows[-1]['what']}: {rows[-1]['bounds']}: {rows[-1]['result']}: {figures['distinct']} "
+              f"states, {figures['edges']} edges, {figures['seconds']} s", flush=True)
+        if options.progress:
+            print("progress", json.dumps({"what": "parity", "done": states, "unit": "states",
+                                          "elapsed": round(time.monotonic() - started, 1)}),
+                  file=sys.stderr, flush=True)
+    if not rows:
+        raise SetUpError("spec/manifest.json has no configuration to compare")
+    code = OK if all(row["result"] == "ok" for row in rows) else SAFETY
+    if options.json:
+        write_report(options.json, code, rows)
+    return code
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupted)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (SetUpError, OSError) as error:
+        print(f"parity: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        print("parity: interrupted", file=sys.stderr)
+        sys.exit(INCOMPLETE)

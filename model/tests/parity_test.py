@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+"""The parity check can fail: on each kind of difference, on a mutated model, on a broken dump.
+
+usage: parity_test.py BELLWETHER_MODEL
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+MODEL_FOLDER = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(MODEL_FOLDER))
+
+import parity  # noqa: E402
+
+BELLWETHER_MODEL = ""
+STATES = ['/\\ cursor = NULL /\\ pc = "Write"', '/\\ cursor = <<t1,1>> /\\ pc = "LinkOne"']
+EDGES = ["1 Write 2", "2 Write_Return 1"]
+
+
+def graph(who, states=STATES, edges=EDGES):  # read, never changed
+    with tempfile.TemporaryDirectory() as directory:
+        files = [pathlib.Path(directory, kind) for kind in ("states", "edges")]
+        for file, lines in zip(files, (states, edges)):
+            file.write_text("".join(f"{line}\n" for line in lines))
+        return parity.Graph(who, *files)
+
+
+class Compare(unittest.TestCase):
+    """Each kind of difference is found and named in the spec's words."""
+
+    def difference(self, states=STATES, edges=EDGES):
+        with self.assertRaises(parity.Difference) as raised:
+            parity.compare(graph("the spec"), graph("the model", states, edges))
+        return str(raised.exception)
+
+    def test_the_order_of_the_lines_does_not_matter(self):
+        parity.compare(graph("the spec"), graph("the model", STATES[::-1], ["2 Write 1", "1 Write_Return 2"]))
+
+    def test_a_state_that_only_the_spec_has(self):
+        said = self.difference(STATES[:1], [])
+        self.assertIn("1 states of the spec are none of the model", said)
+        self.assertIn('pc = "LinkOne"  not  "Write"', said)
+
+    def test_a_state_that_only_the_model_has(self):
+        said = self.difference([*STATES, '/\\ cursor = NULL /\\ pc = "LinkOne"'])
+        self.assertIn("1 states of the model are none of the spec", said)
+        self.assertIn("/\\ cursor = NULL", said)
+
+    def test_one_value_is_enough(self):
+        said = self.difference([STATES[0], STATES[1].replace("<<t1,1>>", "<<t1,2>>")])
+        self.assertIn("cursor = <<t1,1>>  not  <<t1,2>>", said)
+
+    def test_an_edge_that_only_the_spec_has(self):
+        said = self.difference(edges=EDGES[:1])
+        self.assertIn("1 edges of the spec are none of the model; the first: Write_Return", said)
+
+    def test_an_edge_that_only_the_model_has(self):
+        said = self.difference(edges=[*EDGES, "1 LinkOne 1"])
+        self.assertIn("1 edges of the model are none of the spec; the first: LinkOne", said)
+
+    def test_an_edge_by_another_name(self):
+        said = self.difference(edges=[EDGES[0].replace("Write", "LinkOne"), EDGES[1]])
+        self.assertIn("(there it is LinkOne)", said)
+
+
+class BrokenDump(unittest.TestCase):
+    """A dump that is not one is no basis for a comparison."""
+
+    def test_each_is_refused(self):
+        for states, edges in [([], []), ([STATES[0]] * 2, []), (STATES, ["1 Write"]),
+                              (STATES, ["1 Write 3"]), (STATES, ["0 Write 1"]), (STATES, ["1 Write x"])]:
+            with self.subTest(states=states, edges=edges), self.assertRaises(parity.SetUpError):
+                graph("the spec", states, edges)
+
+
+class Constants(unittest.TestCase):
+    """What a .cfg says, as flags of the explorer."""
+
+    def test_of_a_cfg(self):
+        constants = parity.constants_of("CONSTANTS\n  Threads = {t1, t2}\n  SyncWrites <- LaterSync\n")
+        self.assertEqual(constants["Threads"], "{t1, t2}")
+        self.assertEqual(constants["SyncWrites"], "LaterSync")
+
+    def test_sync_writes(self):
+        tla = "No == {}\nSome == {<<t1, 2>>, <<t2, 1>>}\nAll == AllWrites\nOdd == Threads\n"
+        self.assertEqual(parity.sync_writes("No", tla, ["t1"], 2), [])
+        self.assertEqual(parity.sync_writes("Some", tla, ["t1", "t2"], 2), ["t1.2", "t2.1"])
+        self.assertEqual(parity.sync_writes("All", tla, ["t1", "t2"], 2), ["t1.1", "t1.2", "t2.1", "t2.2"])
+        for name in ("Odd", "Missing"):
+            with self.assertRaises(parity.SetUpError):
+                parity.sync_writes(name, tla, ["t1"], 1)
+
+
+class Mutants(unittest.TestCase):
+    """A model that keeps every property and is not the spec is rejected, with TLC itself."""
+
+    def run_parity(self, *arguments):
+        return subprocess.run([MODEL_FOLDER / "parity.py", *arguments, "--model", BELLWETHER_MODEL],
+                              capture_output=True, text=True, check=False)
+
+    def test_other_states(self):
+        result = self.run_parity("Serial2x1", "--mutant", "kept_cursor")
+        self.assertEqual(result.returncode, parity.SAFETY, result.stderr)
+        self.assertIn("states of the spec are none of the model", result.stderr)
+        self.assertIn("    cursor = ", result.stderr)
+        self.assertIn("reproduce: model/parity.py Serial2x1", result.stderr)
+
+    def test_other_edges(self):
+        result = self.run_parity("Serial2x1", "--mutant", "renamed_sync")
+        self.assertEqual(result.returncode, parity.SAFETY, result.stderr)
+        self.assertIn("(there it is WriteToWAL); the first: WriteToWAL_Sync", result.stderr)
+
+    def test_bad_input_is_one_line(self):
+        for arguments, named in [(["NoSuchConfig"], "NoSuchConfig"), (["--no-such-flag"], "--no-such-flag"),
+                                 (["Serial2x1", "--mutant", "none"], "none")]:
+            result = self.run_parity(*arguments)
+            self.assertEqual(result.returncode, parity.USAGE, result.stderr)
+            self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+            self.assertIn(named, result.stderr)
+
+
+if __name__ == "__main__":
+    BELLWETHER_MODEL = sys.argv.pop(1)
+    unittest.main()
