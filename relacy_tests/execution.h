@@ -3,8 +3,8 @@
 //
 // A thread announces each shared access before it makes it (Step) and the scheduler decides when it
 // may. A step that has to wait (an await, a locked mutex, a condition variable) says so in the
-// step: the scheduler runs a thread only when it could go on. Nothing ever parks inside Relacy, so a
-// blocked thread costs no executions, and a state where nobody can go on is a deadlock.
+// step: the scheduler runs a thread only when it could go on. Nothing ever parks inside Relacy, so
+// a blocked thread costs no executions, and a state where nobody can go on is a deadlock.
 //
 // Thread safety: none; Relacy runs one fiber at a time.
 #pragma once
@@ -35,8 +35,9 @@ struct Step {
   Family family = Family::kStart;
   std::array<Access, 2> access{};
   Wants wants = Wants::kNothing;
-  std::uint64_t mask = 0;                           // of kAnyBitOf
-  std::uint64_t (*value)(const void*) = nullptr;    // reads the first object, outside the memory model
+  std::uint64_t mask = 0;  // of kAnyBitOf
+  std::uint64_t (*value)(const void*) =
+      nullptr;  // reads the first object, outside the memory model
 
   bool SatisfiedBy(std::uint64_t v) const {
     if (wants == Wants::kAnyBitOf) return (v & mask) != 0;

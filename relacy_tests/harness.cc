@@ -152,7 +152,8 @@ std::string Lanes(int threads) {
   std::size_t number = 0;
   for (const Row& row : execution.rows) {
     if (row.action && row.name == "Write") {
-      names[row.object] = "w" + std::to_string(row.thread) + "." + std::to_string(++writes[row.thread]);
+      names[row.object] =
+          "w" + std::to_string(row.thread) + "." + std::to_string(++writes[row.thread]);
     }
     std::string cell(row.name);
     if (row.action) {

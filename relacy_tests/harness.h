@@ -1,16 +1,16 @@
 // Runs one test under one search and says what came of it.
 //
 // COMPLETE is said only when the tree of executions is exhausted, after at least one execution. A
-// failure carries the execution as lanes (threads as columns, in the order in which it happened) and
-// the choices that replay it.
+// failure carries the execution as lanes (threads as columns, in the order in which it happened)
+// and the choices that replay it.
 //
 // Thread safety: none; one exploration at a time.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <functional>
 
 #include "relacy_tests/search.h"
 
@@ -42,8 +42,8 @@ struct Outcome {
 
 struct RunOptions {
   SearchOptions search;
-  int stale_depth = 1;       // how many older stores a load may still read: 1 or 2
-  double time_limit = 0;     // seconds; 0: none
+  int stale_depth = 1;        // how many older stores a load may still read: 1 or 2
+  double time_limit = 0;      // seconds; 0: none
   bool always_lanes = false;  // of the last execution, even if nothing failed
   std::function<void(std::uint64_t)> progress;
   std::function<void(std::uint64_t)> on_trace;  // hash of each execution that is not redundant

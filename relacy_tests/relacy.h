@@ -7,7 +7,8 @@
 #error "Relacy needs GNU C++"
 #endif
 #ifdef __clang__
-#error "Relacy needs g++: clang has no -fno-lifetime-dse, and without it uses of destroyed objects go unseen"
+#error \
+    "Relacy needs g++: clang has no -fno-lifetime-dse, and without it uses of destroyed objects go unseen"
 #endif
 
 #define RL_DO_ASSERT 1

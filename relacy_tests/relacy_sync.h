@@ -17,8 +17,6 @@
 // Thread safety: none; Relacy runs one fiber at a time.
 #pragma once
 
-#include "relacy_tests/relacy.h"
-
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -27,6 +25,7 @@
 #include "bellwether/sync/orders.h"
 #include "bellwether/sync/sync.h"
 #include "relacy_tests/execution.h"
+#include "relacy_tests/relacy.h"
 
 namespace bellwether::relacy {
 
@@ -41,9 +40,10 @@ struct OrderMutation {
 };
 
 struct Settings {
-  bool blocking_wait = false;   // SpinUntil gives up at once
-  bool spurious = false;        // a weak CAS and a wait on a condition variable each fail once per object
+  bool blocking_wait = false;  // SpinUntil gives up at once
+  bool spurious = false;  // a weak CAS and a wait on a condition variable each fail once per object
   bool link_loop_as_one_step = false;
+  bool assertions = true;  // of the header: each reads a shared word, so it is a step more a write
   OrderMutation mutation;
 };
 
@@ -112,11 +112,20 @@ class NoSwitch {
 };
 
 template <class T>
-std::uint64_t AsNumber(T value) {
+std::uint64_t ToWord(T value) {
   if constexpr (std::is_pointer_v<T>) {
     return reinterpret_cast<std::uintptr_t>(value);
   } else {
     return static_cast<std::uint64_t>(value);
+  }
+}
+
+template <class T>
+T FromWord(std::uint64_t word) {
+  if constexpr (std::is_pointer_v<T>) {
+    return reinterpret_cast<T>(static_cast<std::uintptr_t>(word));
+  } else {
+    return static_cast<T>(word);
   }
 }
 
@@ -145,29 +154,34 @@ class Lifetime {
   rl::var<int> var_;
 };
 
-// --- the policy -----------------------------------------------------------------------------------
+// --- the policy
+// -----------------------------------------------------------------------------------
 
+// Relacy sees every value as a number: one kind of rl::atomic, whatever T is.
 template <class T>
 class RelacyAtomic {
  public:
   explicit RelacyAtomic(T value) : lifetime_(this) {
     NoSwitch no_switch;
-    word_.store(value, rl::mo_relaxed, Info(Where::current()));
+    word_.store(ToWord(value), rl::mo_relaxed, Info(Where::current()));
   }
   RelacyAtomic(const RelacyAtomic&) = delete;
   RelacyAtomic& operator=(const RelacyAtomic&) = delete;
 
   T load(const orders::LoadOrder& order, const Where& where = Where::current()) const {
-    if (settings.link_loop_as_one_step && order.name == orders::LinkOne_Load.name) {
-      return LoadOfLinkLoop(order, where);
+    const auto relacy_order = Resolve(order.name, OrderMutation::Field::kOrder, order.order);
+    if (settings.link_loop_as_one_step && StartsLinkLoop(order)) {
+      Announce(StepOn(true));
+      lifetime_.Use(where);
+      linking_ = true;
+      return FromWord<T>(ReadNewest(relacy_order, where));
     }
     Announce(StepOn(false));
     lifetime_.Use(where);
     NoSwitch no_switch;
-    const T value = word_.load(
-        Resolve(order.name, OrderMutation::Field::kOrder, order.order), Info(where));
-    Note(order.name, value == word_.debug_value() ? "=" : "= stale", this, AsNumber(value));
-    return value;
+    const std::uint64_t word = word_.load(relacy_order, Info(where));
+    Note(order.name, word == word_.debug_value() ? "=" : "= stale", this, word);
+    return FromWord<T>(word);
   }
 
   void store(T value, const orders::StoreOrder& order, const Where& where = Where::current()) {
@@ -175,8 +189,9 @@ class RelacyAtomic {
     lifetime_.Use(where);
     NoSwitch no_switch;
     previous_ = word_.debug_value();
-    word_.store(value, Resolve(order.name, OrderMutation::Field::kOrder, order.order), Info(where));
-    Note(order.name, ":=", this, AsNumber(value));
+    word_.store(ToWord(value), Resolve(order.name, OrderMutation::Field::kOrder, order.order),
+                Info(where));
+    Note(order.name, ":=", this, ToWord(value));
   }
 
   bool compare_exchange_weak(T& expected, T desired, const orders::CasOrder& order,
@@ -189,10 +204,10 @@ class RelacyAtomic {
   }
 
   T fetch_add(T value, const orders::RmwOrder& order, const Where& where = Where::current()) {
-    return ReadModifyWrite(value, order, where);
+    return Add(value, order, where);
   }
   T fetch_sub(T value, const orders::RmwOrder& order, const Where& where = Where::current()) {
-    return ReadModifyWrite(static_cast<T>(T{} - value), order, where);
+    return Add(static_cast<T>(T{} - value), order, where);
   }
 
   // Waits until a bit of `goal` is set and reads the value that set it. Older values that a spin
@@ -201,19 +216,26 @@ class RelacyAtomic {
     Step step = StepOn(false);
     step.family = Family::kAwait;
     step.wants = Wants::kAnyBitOf;
-    step.mask = AsNumber(goal);
+    step.mask = ToWord(goal);
     Announce(step);
     lifetime_.Use(where);
-    Check((previous_ & goal) == 0, "Await: an older value meets the goal too; explore both", where);
-    const T value =
+    Check((previous_ & ToWord(goal)) == 0, "Await: an older value meets the goal too", where);
+    const std::uint64_t word =
         ReadNewest(Resolve(order.name, OrderMutation::Field::kOrder, order.order), where);
-    Note(order.name, "await", this, AsNumber(value));
-    return value;
+    Note(order.name, "await", this, word);
+    return FromWord<T>(word);
   }
 
  private:
   static std::uint64_t Value(const void* self) {
-    return AsNumber(static_cast<const RelacyAtomic*>(self)->word_.debug_value());
+    return static_cast<const RelacyAtomic*>(self)->word_.debug_value();
+  }
+
+  // The link loop (load, write the private link, CAS) explored as one step: the load takes the
+  // step of the whole loop and reads the newest value, so that the CAS succeeds at once. A failed
+  // turn of the loop writes only the caller's own link_older.
+  static bool StartsLinkLoop(const orders::LoadOrder& order) {
+    return order.name == orders::LinkOne_Load.name || order.name == orders::LinkGroup_Load.name;
   }
 
   Step StepOn(bool writes) const {
@@ -224,75 +246,58 @@ class RelacyAtomic {
     return step;
   }
 
-  static T Other(T value) {
-    if constexpr (std::is_pointer_v<T>) {
-      return reinterpret_cast<T>(reinterpret_cast<std::uintptr_t>(value) ^ 1);
-    } else {
-      return static_cast<T>(value ^ 1);
-    }
-  }
-
   // A failing compare-exchange is the one operation of Relacy that always reads the newest value.
-  T ReadNewest(rl::memory_order order, const Where& where) const {
+  std::uint64_t ReadNewest(rl::memory_order order, const Where& where) const {
     NoSwitch no_switch;
-    T value = Other(word_.debug_value());
-    const_cast<rl::atomic<T>&>(word_).compare_exchange(rl::bool_t<false>(), value, value,
-                                                       rl::mo_acq_rel, order, Info(where));
-    return value;
-  }
-
-  // The link loop (load, write the private link, CAS) explored as one step: the load takes the
-  // step of the whole loop and reads the newest value, so that the CAS succeeds at once. A failed
-  // turn of the loop writes only the caller's own link_older.
-  T LoadOfLinkLoop(const orders::LoadOrder& order, const Where& where) const {
-    Announce(StepOn(true));
-    lifetime_.Use(where);
-    linking_ = true;
-    return ReadNewest(Resolve(order.name, OrderMutation::Field::kOrder, order.order), where);
+    std::uint64_t word = ~word_.debug_value();
+    const_cast<rl::atomic<std::uint64_t>&>(word_).compare_exchange(
+        rl::bool_t<false>(), word, word, rl::mo_acq_rel, order, Info(where));
+    return word;
   }
 
   // Relacy couples the two orders of a compare-exchange as C++11 did. Which of them applies is
   // known before, because it reads the newest value and no other thread runs meanwhile.
   bool CompareExchange(T& expected, T desired, const orders::CasOrder& order, bool may_fail,
                        const Where& where) {
-    if (linking_) {
-      linking_ = false;
-    } else {
-      Announce(StepOn(true));
-    }
+    if (!linking_) Announce(StepOn(true));
+    linking_ = false;
     lifetime_.Use(where);
-    const T current = word_.debug_value();
-    const bool equal = current == expected;
+    std::uint64_t current = word_.debug_value();
+    const bool equal = FromWord<T>(current) == expected;
     const bool spurious = equal && may_fail && !failed_ && Choose(2) == 1;
-    NoSwitch no_switch;
     if (equal && !spurious) {
-      const auto success = Resolve(order.name, OrderMutation::Field::kSuccess, order.success);
+      NoSwitch no_switch;
       previous_ = current;
-      word_.compare_exchange(rl::bool_t<false>(), expected, desired, success, rl::mo_relaxed,
-                             Info(where));
-      Note(order.name, "cas", this, AsNumber(desired));
+      word_.compare_exchange(rl::bool_t<false>(), current, ToWord(desired),
+                             Resolve(order.name, OrderMutation::Field::kSuccess, order.success),
+                             rl::mo_relaxed, Info(where));
+      Note(order.name, "cas", this, ToWord(desired));
       return true;
     }
     failed_ = failed_ || spurious;
-    expected = ReadNewest(Resolve(order.name, OrderMutation::Field::kFailure, order.failure), where);
-    Note(order.name, spurious ? "cas failed spuriously" : "cas failed", this, AsNumber(expected));
+    const std::uint64_t seen =
+        ReadNewest(Resolve(order.name, OrderMutation::Field::kFailure, order.failure), where);
+    expected = FromWord<T>(seen);
+    Note(order.name, spurious ? "cas failed spuriously" : "cas failed", this, seen);
     return false;
   }
 
-  T ReadModifyWrite(T addend, const orders::RmwOrder& order, const Where& where) {
+  T Add(T addend, const orders::RmwOrder& order, const Where& where) {
     Announce(StepOn(true));
     lifetime_.Use(where);
     NoSwitch no_switch;
-    previous_ = word_.debug_value();
-    const T before = word_.fetch_add(
-        addend, Resolve(order.name, OrderMutation::Field::kOrder, order.order), Info(where));
-    Note(order.name, "+=", this, AsNumber(addend));
-    return before;
+    const std::uint64_t before = word_.debug_value();
+    const std::uint64_t after = ToWord(static_cast<T>(FromWord<T>(before) + addend));
+    previous_ = before;
+    word_.fetch_add(after - before, Resolve(order.name, OrderMutation::Field::kOrder, order.order),
+                    Info(where));
+    Note(order.name, "+=", this, after);
+    return FromWord<T>(before);
   }
 
-  rl::atomic<T> word_;
-  T previous_{};         // what the newest store replaced
-  bool failed_ = false;  // spuriously, once
+  rl::atomic<std::uint64_t> word_;
+  std::uint64_t previous_ = 0;  // what the newest store replaced
+  bool failed_ = false;         // spuriously, once
   mutable bool linking_ = false;
   Lifetime lifetime_;  // last, so that it is destroyed first
 };
@@ -381,7 +386,7 @@ class RelacyMutex {
     owner_ = 0;
   }
 
-  rl::atomic<unsigned> clock_;
+  rl::atomic<std::uint64_t> clock_;
   unsigned owner_ = 0;  // thread + 1
   Lifetime lifetime_;
 };
@@ -470,7 +475,7 @@ struct RelacySync {
   template <class Condition>
   static void Assert(const Condition& condition, const char* property,
                      const Where& where = Where::current()) {
-    Check(condition(), property, where);
+    if (settings.assertions) Check(condition(), property, where);
   }
 };
 

@@ -1,5 +1,5 @@
-// The scenarios: each a small workload on the real WritePath<RelacySync, …>, named after the race
-// that it holds.
+// The scenarios: each a small workload on the real WritePath<RelacySync, …>, named after its mode
+// and the race that it holds.
 #pragma once
 
 #include <array>
@@ -8,14 +8,23 @@
 #include <string_view>
 #include <vector>
 
+#include "bellwether/write_path/write_options.h"
 #include "relacy_tests/harness.h"
 
 namespace bellwether::relacy {
 
-enum class Fault : std::uint8_t { kNone, kLog, kMemTable };
+// The environment's choice at the start of an execution: nothing fails, or the write that meets it.
+enum class Fault : std::uint8_t {
+  kNone,
+  kLog,       // an append, or the sync behind it
+  kMemTable,  // an insert
+};
 
 inline constexpr int kMaxWriters = 6;
+inline constexpr std::size_t kMaxWrites = 12;
+inline constexpr std::size_t kMaxOperations = 24;
 
+// The masks hold one bit a writer.
 struct Scenario {
   std::string_view name;
   std::string_view what;
@@ -23,12 +32,13 @@ struct Scenario {
   int writes = 1;   // of each writer
   int readers = 0;  // threads that read the published prefix, twice
   int closers = 0;  // threads that call Close
-  unsigned sync_writers = 0;               // one bit a writer
-  std::array<std::uint32_t, kMaxWriters> counts{1, 1, 1, 1, 1, 1};  // operations of a writer's batch
-  std::size_t batch_bytes = 1;
-  std::size_t max_write_batch_group_size_bytes = 1 << 20;
-  Fault fault = Fault::kNone;  // at most one in an execution, at every place where it can happen
+  unsigned sync = 0;
+  unsigned disable_memtable = 0;
+  unsigned failing_callback = 0;
+  std::array<std::uint32_t, kMaxWriters> counts{1, 1, 1, 1, 1, 1};  // operations of a batch
+  Fault fault = Fault::kNone;
   bool blocking_wait = false;
+  WritePathOptions options{};
 };
 
 const std::vector<Scenario>& Scenarios();

@@ -32,7 +32,8 @@ std::uint64_t Mix(std::uint64_t hash, std::uint64_t value) {
 
 }  // namespace
 
-// --- TraceHash ------------------------------------------------------------------------------------
+// --- TraceHash
+// ------------------------------------------------------------------------------------
 
 void TraceHash::Begin() {
   objects_.clear();
@@ -74,7 +75,8 @@ std::uint64_t TraceHash::value() {
   return sum_;
 }
 
-// --- Search: choices ------------------------------------------------------------------------------
+// --- Search: choices
+// ------------------------------------------------------------------------------
 
 void Search::BeginExecution() {
   depth_ = 0;
@@ -225,7 +227,8 @@ bool Search::Backtrack() {
   return true;
 }
 
-// --- Search: dependence ---------------------------------------------------------------------------
+// --- Search: dependence
+// ---------------------------------------------------------------------------
 
 bool Search::Ignored(const Step& step) const { return step.family == options_.ignored_dependence; }
 
@@ -361,9 +364,8 @@ Search::Threads Search::Initials(const Event& event, int thread, const Step& ste
     seen |= Bit(later.thread);
     kept.push_back(&later);
   }
-  const bool depends = std::any_of(kept.begin(), kept.end(), [&](const Event* earlier) {
-    return Depend(earlier->step, step);
-  });
+  const bool depends = std::any_of(
+      kept.begin(), kept.end(), [&](const Event* earlier) { return Depend(earlier->step, step); });
   if ((seen & Bit(thread)) == 0 && !depends &&
       after_none(clocks_[static_cast<std::size_t>(thread)])) {
     initials |= Bit(thread);

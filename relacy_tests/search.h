@@ -11,9 +11,9 @@
 //   kRandom        `executions` random ones
 //   kReplay        the one execution that `replay` names
 //
-// A step that waits is not enabled (Step::CanGoOn), and what enables it is no race: the race is with
-// the last step that took the enabling value away, so that DPOR is complete for awaits, mutexes and
-// condition variables.
+// A step that waits is not enabled (Step::CanGoOn), and what enables it is no race: the race is
+// with the last step that took the enabling value away, so that DPOR is complete for awaits,
+// mutexes and condition variables.
 //
 // Thread safety: none.
 #pragma once
@@ -106,7 +106,7 @@ class Search {
     int thread = 0;
     Clock clock{};  // clock[thread] is its number in its thread
     Step step;
-    std::uint64_t before = 0;                  // of the first object
+    std::uint64_t before = 0;                   // of the first object
     std::array<int, 2> previous_write{-1, -1};  // of the objects
   };
 

@@ -1,8 +1,8 @@
 // One scenario on the real header. The only translation unit of the explorer that includes it: a
 // mutant of the header recompiles this file and no other.
 #include <algorithm>
+#include <array>
 #include <new>
-#include <optional>
 
 #include "bellwether/write_path/write_path.h"
 #include "relacy_tests/scenarios.h"
@@ -13,56 +13,92 @@ namespace {
 
 using Path = WritePath<RelacySync, TestBatch, TestLog, TestMemTable>;
 
+// Which write meets the error.
+struct Failing {
+  int append = kNoWrite;
+  int sync = kNoWrite;
+  int insert = kNoWrite;
+
+  bool none() const { return append == kNoWrite && sync == kNoWrite && insert == kNoWrite; }
+};
+
 // What lives for one execution.
 struct World {
-  explicit World(const Scenario& s)
-      : log(s.fault == Fault::kLog),
-        memtable(s.fault == Fault::kMemTable),
-        path(WritePathOptions{s.max_write_batch_group_size_bytes}, &log, &memtable, 0) {
-    log.ForgetRecords();
-  }
+  World(const WritePathOptions& options, const Failing& fails)
+      : failing(fails),
+        log(fails.append, fails.sync),
+        memtable(fails.insert),
+        path(options, &log, &memtable, 0) {}
+  const Failing failing;
   TestLog log;
   TestMemTable memtable;
   Path path;
 };
 
+class FailingCallback : public WriteCallback {
+ public:
+  Status Callback() override { return Status::Busy("injected", ""); }
+  bool AllowWriteBatching() const override { return true; }
+};
+
 struct Write {
   TestBatch batch;
-  bool sync = false;
+  WriteOptions options;
   WriteResult result;
 };
 
 Scenario scenario;
-std::array<Write, kMaxOperations> writes;
+std::array<Write, kMaxWrites> writes;
 std::array<Status, kMaxThreads> close_status;
+FailingCallback failing_callback;
 alignas(World) unsigned char world_memory[sizeof(World)];
 World* world = nullptr;
 
 int WriteCount() { return scenario.writers * scenario.writes; }
+bool Has(unsigned writers, int writer) { return (writers >> writer & 1) != 0; }
+
+// The environment chooses once, before the threads start, so that its choice depends on no order.
+Failing ChooseFault() {
+  Failing failing;
+  const int count = WriteCount();
+  if (scenario.fault == Fault::kLog) {
+    const int choice = static_cast<int>(Choose(static_cast<unsigned>(2 * count + 1))) - 1;
+    if (choice >= count) failing.sync = choice - count;
+    if (choice >= 0 && choice < count) failing.append = choice;
+  } else if (scenario.fault == Fault::kMemTable) {
+    failing.insert = static_cast<int>(Choose(static_cast<unsigned>(count + 1))) - 1;
+  }
+  return failing;
+}
 
 void Construct() {
   for (int i = 0; i < WriteCount(); ++i) {
     const int writer = i / scenario.writes;
+    const bool inserts = !Has(scenario.disable_memtable, writer);
     Write& write = writes[static_cast<std::size_t>(i)];
-    write.batch = {i + 1, scenario.counts[static_cast<std::size_t>(writer)], scenario.batch_bytes};
-    write.sync = (scenario.sync_writers >> writer & 1) != 0;
+    write.batch = {i, scenario.counts[static_cast<std::size_t>(writer)], inserts};
+    write.options.sync = Has(scenario.sync, writer);
+    write.options.disable_memtable = !inserts;
+    write.options.callback = Has(scenario.failing_callback, writer) ? &failing_callback : nullptr;
     write.result = {};
   }
   close_status.fill(Status::OK());
-  world = new (world_memory) World(scenario);
+  world = new (world_memory) World(scenario.options, ChooseFault());
 }
 
 // INV_ACK, by the caller, right after it was told OK: its slots are there, and reading them is no
 // race, whatever order the steps ran in.
 void CheckAcknowledged(const Write& write) {
   if (!write.result.status.ok()) return;
-  const SequenceNumber first = write.result.sequence;
-  Check(first > 0, "INV_SEQUENCE: a write told OK has no sequence");
-  for (std::uint32_t i = 0; i < write.batch.count; ++i) {
-    Check(world->log.At(first + i) == write.batch.id, "INV_ACK: the log lacks the write");
+  const SequenceNumber first = world->log.FirstOf(write.batch);
+  Check(first > 0, "INV_ACK: the log lacks the write");
+  if (write.options.sync)
+    Check(world->log.Durable(write.batch), "INV_ACK: the write is not synced");
+  Check(write.result.sequence == (write.batch.inserts ? first : 0),
+        "INV_SEQUENCE: the caller's sequence is not the log's");
+  for (std::uint32_t i = 0; i < write.batch.count && write.batch.inserts; ++i) {
     const TestMemTable::Entry entry = world->memtable.At(first + i);
     Check(entry.id == write.batch.id && entry.index == i, "INV_ACK: the memtable lacks the write");
-    if (write.sync) Check(world->log.Durable(first + i), "INV_ACK: the write is not synced");
   }
 }
 
@@ -74,7 +110,7 @@ void ReadPublished() {
     Check(published >= last, "INV_PUBLISH: the published sequence went back");
     for (SequenceNumber s = last + 1; s <= published; ++s) {
       const TestMemTable::Entry entry = world->memtable.At(s);
-      Check(entry.id != 0, "INV_PUBLISH: a published sequence is not in the memtable");
+      Check(entry.id != kNoWrite, "INV_PUBLISH: a published sequence is not in the memtable");
       if (s == published) {
         Check(entry.index + 1 == entry.count, "INV_ATOMIC: a part of a batch is published");
       }
@@ -83,55 +119,72 @@ void ReadPublished() {
   }
 }
 
-void CloseTheStore(int thread) {
-  const Status status = world->path.Close();
-  close_status[static_cast<std::size_t>(thread)] = status;
-  if (!status.ok()) return;
-  // Nobody writes any more, so this may read what belongs to the leader.
-  Check(world->log.Synced() + 1 == world->log.End(), "INV_ACK: Close left the log unsynced");
-}
-
 void Thread(int thread) {
   if (thread < scenario.writers) {
     for (int k = 0; k < scenario.writes; ++k) {
       Write& write = writes[static_cast<std::size_t>(thread * scenario.writes + k)];
-      WriteOptions options;
-      options.sync = write.sync;
-      write.result = world->path.Write(options, &write.batch);
+      write.result = world->path.Write(write.options, &write.batch);
       CheckAcknowledged(write);
     }
   } else if (thread < scenario.writers + scenario.readers) {
     ReadPublished();
   } else {
-    CloseTheStore(thread);
+    close_status[static_cast<std::size_t>(thread)] = world->path.Close();
   }
 }
 
-// The record that met the error, if one did: the last that was begun.
-int FailedRecord() {
-  const auto failed = [](const Write& write) {
-    return write.result.status.code() == Status::Code::kUnknownOutcome;
-  };
-  const bool any = std::any_of(writes.begin(), writes.begin() + WriteCount(), failed);
-  return any ? world->log.Records() - 1 : -1;
+// The write whose record, or whose own insert, met the error; null if none did.
+const Write* Offender() {
+  const Failing& failing = world->failing;
+  const int id = std::max({failing.append, failing.sync, failing.insert});
+  if (id == kNoWrite) return nullptr;
+  const Write& write = writes[static_cast<std::size_t>(id)];
+  const bool logged = world->log.RecordOf(write.batch) != kNoWrite;
+  // Only a group whose leader wants it is synced.
+  const bool met =
+      failing.sync == kNoWrite || write.result.status.code() == Status::Code::kUnknownOutcome;
+  return logged && met ? &write : nullptr;
 }
 
-// INV_STATUS: the group that met the error does not know its outcome, what was not logged is
-// refused, all others are OK.
-void CheckStatus(const Write& write, int failed_record) {
+// INV_STATUS of a write that is in the log, or was about to be.
+void CheckLogged(const Write& write, const Write* offender) {
   const Status& status = write.result.status;
-  const int record = world->log.RecordOf(write.batch.id);
-  if (record < 0) {
-    Check(status.code() == Status::Code::kAborted, "INV_STATUS: a write that is not logged");
-    Check(scenario.closers > 0 || failed_record >= 0, "INV_STATUS: refused without a reason");
-  } else if (record == failed_record) {
-    Check(status.code() == Status::Code::kUnknownOutcome, "INV_STATUS: false OK");
-    if (scenario.fault == Fault::kLog) {
-      Check(status.file() == kTestLogName && status.error_number() == EIO,
-            "INV_STATUS: the error lost its file or its errno");
-    }
+  const bool ok = status.ok();
+  const bool unknown = status.code() == Status::Code::kUnknownOutcome;
+  const bool same_record = offender != nullptr &&
+                           world->log.RecordOf(write.batch) == world->log.RecordOf(offender->batch);
+  if (offender == nullptr) {
+    Check(ok, "INV_STATUS: a write failed and nothing met an error");
+  } else if (&write == offender || (same_record && world->failing.insert == kNoWrite) ||
+             (same_record && !scenario.options.enable_pipelined_write)) {
+    Check(unknown, "INV_STATUS: false OK");
+  } else if (!scenario.options.enable_pipelined_write && !scenario.options.two_write_queues) {
+    Check(ok, "INV_STATUS: an innocent write failed");
   } else {
-    Check(status.ok(), "INV_STATUS: an innocent write failed");
+    Check(ok || unknown, "INV_STATUS: a logged write is refused");
+  }
+  if (unknown && scenario.fault == Fault::kLog) {
+    Check(status.file() == kTestLogName && status.error_number() == EIO,
+          "INV_STATUS: the error lost its file or its errno");
+  }
+  if (unknown && write.batch.inserts) {
+    const SequenceNumber first = world->log.FirstOf(write.batch);
+    Check(first == 0 || first > world->path.LastSequence(),
+          "INV_PUBLISH: a write whose outcome is unknown is published");
+  }
+}
+
+void CheckStatus(const Write& write, const Write* offender) {
+  const Status::Code code = write.result.status.code();
+  const bool logged = world->log.RecordOf(write.batch) != kNoWrite;
+  if (logged) {
+    Check(write.options.callback == nullptr, "INV_STATUS: a write is logged, its callback failed");
+    CheckLogged(write, offender);
+  } else if (code == Status::Code::kBusy) {
+    Check(write.options.callback != nullptr, "INV_STATUS: another write's callback status");
+  } else {
+    Check(code == Status::Code::kAborted, "INV_STATUS: a write is not logged, and not refused");
+    Check(offender != nullptr || scenario.closers > 0, "INV_STATUS: refused without a reason");
   }
 }
 
@@ -141,26 +194,29 @@ void CheckClose() {
     const std::size_t thread = static_cast<std::size_t>(scenario.writers + scenario.readers + i);
     ok += close_status[thread].ok() ? 1 : 0;
   }
-  if (scenario.closers > 0 && scenario.fault == Fault::kNone) {
+  if (scenario.closers > 0 && world->failing.none())
     Check(ok == 1, "INV_STATUS: Close succeeds once");
+  for (int i = 0; i < WriteCount() && ok == 1; ++i) {
+    const Write& write = writes[static_cast<std::size_t>(i)];
+    Check(world->log.FirstOf(write.batch) == 0 || world->log.Durable(write.batch),
+          "INV_ACK: Close left a write unsynced");
   }
 }
 
 void After() {
   Check(world->path.Quiet(), "INV_QUIET: a writer is left in the queue");
-  const int failed_record = FailedRecord();
+  const Write* const offender = Offender();
   SequenceNumber published = 0;
   for (int i = 0; i < WriteCount(); ++i) {
     const Write& write = writes[static_cast<std::size_t>(i)];
-    CheckStatus(write, failed_record);
-    if (!write.result.status.ok()) continue;
-    const SequenceNumber end = write.result.sequence + write.batch.count - 1;
-    published = std::max(published, end);
+    CheckStatus(write, offender);
     CheckAcknowledged(write);
+    if (write.result.sequence == 0) continue;
+    published = std::max(published, write.result.sequence + write.batch.count - 1);
   }
   Check(world->path.LastSequence() == published, "INV_PUBLISH: the last sequence at rest");
-  for (SequenceNumber s = 1; s <= published; ++s) {
-    Check(world->log.At(s) == world->memtable.At(s).id, "INV_SEQUENCE: log and memtable disagree");
+  if (offender == nullptr) {
+    Check(published + 1 == world->log.End(), "INV_QUIET: log and published sequence disagree");
   }
   CheckClose();
 }

@@ -17,116 +17,107 @@
 
 namespace bellwether::relacy {
 
-inline constexpr std::size_t kMaxOperations = 24;
 inline constexpr std::string_view kTestLogName = "000001.log";
 
 struct TestBatch {
-  int id = 0;  // of the write, from 1 on
+  int id = 0;  // of the write
   std::uint32_t count = 1;
-  std::size_t bytes = 1;
+  bool inserts = true;
 
   std::uint32_t Count() const { return count; }
-  std::size_t ByteSize() const { return bytes; }
+  std::size_t ByteSize() const { return 1; }
 };
 
-// The one fault of an execution: each place where it may strike is a choice.
-class FaultPoint {
- public:
-  explicit FaultPoint(bool armed) : armed_(armed) {}
-
-  bool Strikes() {
-    if (!armed_ || Choose(2) == 0) return false;
-    armed_ = false;
-    return true;
-  }
-  Status Error(std::uint64_t offset) const {
-    return Status::IOError("injected", kTestLogName, offset, EIO);
-  }
-
- private:
-  bool armed_;
-};
+inline constexpr int kNoWrite = -1;
 
 class TestLog {
  public:
-  explicit TestLog(bool may_fail) : fault_(may_fail), end_(1), synced_(0) {}
+  // The record with write `append_fails` is not appended, that with `sync_fails` not synced.
+  TestLog(int append_fails, int sync_fails)
+      : append_fails_(append_fails), sync_fails_(sync_fails), end_(1) {
+    record_of_.fill(kNoWrite);
+  }
 
   template <class Group>
   Status AddRecord(SequenceNumber first, const Group& group) {
     Check(!failed_, "INV_STATUS: the log is used after an error");
     Check(first == end_.Get(), "INV_SEQUENCE: a record does not start where the last one ended");
-    const bool strikes = fault_.Strikes();
-    failed_ = strikes;
-    SequenceNumber next = first;
+    sync_fails_now_ = false;
     group.ForEach([&](const TestBatch& batch) {
-      group_of_[static_cast<std::size_t>(batch.id)] = records_;
-      for (std::uint32_t i = 0; i < batch.count && !strikes; ++i) slot_[next++].Set(batch.id);
+      record_of_[Index(batch)] = records_;
+      failed_ = failed_ || batch.id == append_fails_;
+      sync_fails_now_ = sync_fails_now_ || batch.id == sync_fails_;
     });
     ++records_;
-    if (strikes) return fault_.Error(end_.Get());
+    if (failed_) return Error();
+    SequenceNumber next = first;
+    group.ForEach([&](const TestBatch& batch) {
+      first_[Index(batch)].Set(next);
+      unsynced_[Index(batch)] = true;
+      if (batch.inserts) next += batch.count;
+    });
     end_.Set(next);
     return Status::OK();
   }
 
   Status Sync() {
     Check(!failed_, "INV_STATUS: the log is used after an error");
-    if (fault_.Strikes()) {
-      failed_ = true;
-      return fault_.Error(end_.Get());
+    failed_ = sync_fails_now_;
+    if (failed_) return Error();
+    for (std::size_t i = 0; i < kMaxWrites; ++i) {
+      if (unsynced_[i]) durable_[i].Set(true);
+      unsynced_[i] = false;
     }
-    for (SequenceNumber s = synced_.Get() + 1; s < end_.Get(); ++s) durable_[s].Set(true);
-    synced_.Set(end_.Get() - 1);
     return Status::OK();
   }
 
-  // For the writer that was told OK: its own slots only.
-  int At(SequenceNumber sequence) const { return slot_[sequence].Get(); }
-  bool Durable(SequenceNumber sequence) const { return durable_[sequence].Get(); }
-  // For the closer, and after the execution.
+  // For the writer that was told OK, about its own write. 0: it is not in the log.
+  SequenceNumber FirstOf(const TestBatch& batch) const { return first_[Index(batch)].Get(); }
+  bool Durable(const TestBatch& batch) const { return durable_[Index(batch)].Get(); }
+  // After the execution: the record that the write went to, or was about to.
+  int RecordOf(const TestBatch& batch) const { return record_of_[Index(batch)]; }
   SequenceNumber End() const { return end_.Get(); }
-  SequenceNumber Synced() const { return synced_.Get(); }
-
-  // Which record a write went to, or was about to; -1: none. After the execution.
-  int RecordOf(int id) const { return group_of_[static_cast<std::size_t>(id)]; }
-  int Records() const { return records_; }
-  void ForgetRecords() { group_of_.fill(-1); }
 
  private:
-  FaultPoint fault_;
-  RelacyPlain<SequenceNumber> end_;     // the next sequence to log
-  RelacyPlain<SequenceNumber> synced_;  // the last that is durable
-  std::array<RelacyPlain<int>, kMaxOperations> slot_;
-  std::array<RelacyPlain<bool>, kMaxOperations> durable_;
-  // Not race-checked: only read when the execution is over.
-  std::array<int, kMaxOperations> group_of_{};
+  static std::size_t Index(const TestBatch& batch) { return static_cast<std::size_t>(batch.id); }
+  Status Error() const { return Status::IOError("injected", kTestLogName, end_.Get(), EIO); }
+
+  const int append_fails_;
+  const int sync_fails_;
+  RelacyPlain<SequenceNumber> end_;  // the next sequence to log: whoever appends races here
+  std::array<RelacyPlain<SequenceNumber>, kMaxWrites> first_;
+  std::array<RelacyPlain<bool>, kMaxWrites> durable_;
+  // Belong to whoever appends, as end_, which would race first.
+  std::array<bool, kMaxWrites> unsynced_{};
+  std::array<int, kMaxWrites> record_of_{};
   int records_ = 0;
+  bool sync_fails_now_ = false;
   bool failed_ = false;
 };
 
 class TestMemTable {
  public:
-  explicit TestMemTable(bool may_fail) : fault_(may_fail) {}
+  struct Entry {
+    int id = kNoWrite;
+    std::uint32_t index = 0;
+    std::uint32_t count = 0;
+  };
+
+  explicit TestMemTable(int insert_fails) : insert_fails_(insert_fails) {}
 
   // An error leaves a part of the batch behind.
   Status InsertInto(const TestBatch& batch, SequenceNumber first) {
-    const bool strikes = fault_.Strikes();
     for (std::uint32_t i = 0; i < batch.count; ++i) {
-      const bool last = i + 1 == batch.count;
-      if (last && strikes) return Status::OutOfMemory("injected");
+      if (i + 1 == batch.count && batch.id == insert_fails_) return Status::OutOfMemory("injected");
       slot_[first + i].Set(Entry{batch.id, i, batch.count});
     }
     return Status::OK();
   }
 
-  struct Entry {
-    int id = 0;
-    std::uint32_t index = 0;
-    std::uint32_t count = 0;
-  };
   Entry At(SequenceNumber sequence) const { return slot_[sequence].Get(); }
 
  private:
-  FaultPoint fault_;
+  const int insert_fails_;
   std::array<RelacyPlain<Entry>, kMaxOperations> slot_;
 };
 

@@ -1,0 +1,196 @@
+// bellwether_relacy: explores scenarios on the real write path. One scenario by name, or all runs
+// of a set in runs.json, each with its expected number of executions.
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "model/tool_report.h"
+#include "relacy_tests/lifetime_probe.h"
+#include "relacy_tests/run.h"
+#include "relacy_tests/scenarios.h"
+
+namespace bellwether::relacy {
+namespace {
+
+constexpr const char* kTool = "bellwether_relacy";
+
+struct CommandLine {
+  Run run;
+  std::string runs = BELLWETHER_RELACY_RUNS;
+  std::string set;
+  std::string json;
+  bool no_assertions = false;
+  bool list = false;
+  bool progress = false;
+  bool update = false;
+};
+
+void DefineOptions(CLI::App* app, CommandLine* line) {
+  Run& run = line->run;
+  app->add_option("--scenario", run.scenario, "explore this scenario (--list prints them)");
+  app->add_option("--scheduler", run.scheduler, "dpor | dfs | context_bound=K | random=N");
+  app->add_option("--stale-depth", run.stale_depth, "how many older stores a load may read: 1, 2");
+  app->add_flag("--one-step-links", run.one_step_links, "explore a link loop as one step");
+  app->add_flag("--spurious", run.spurious, "weak CAS and waits fail spuriously, once per object");
+  app->add_flag("--no-assertions", line->no_assertions, "leave out the header's assertions");
+  app->add_option("--mutant", run.mutant, "weaken one order: ENTRY.order|success|failure=ORDER");
+  app->add_option("--replay", run.replay, "the one execution with these choices, as lanes");
+  app->add_flag("--lanes", run.always_lanes, "print the last execution as lanes");
+  app->add_option("--seed", run.seed, "of random=N");
+  app->add_option("--time-limit", run.time_limit, "seconds; incomplete after that (exit 2)");
+  app->add_option("--set", line->set, "all runs of a set: quick | push | nightly")
+      ->check(CLI::IsMember({"quick", "push", "nightly"}));
+  app->add_option("--runs", line->runs, "the file of runs");
+  app->add_flag("--update", line->update, "write the numbers that were found into the file");
+  app->add_option("--json", line->json, "write a report");
+  app->add_flag("--progress", line->progress, "say how far it is");
+  app->add_flag("--list", line->list, "print the scenarios");
+}
+
+ExitCode ToExit(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kOk:
+      return ExitCode::kOk;
+    case Verdict::kIncomplete:
+      return ExitCode::kIncomplete;
+    case Verdict::kDeadlock:
+      return ExitCode::kDeadlock;
+    case Verdict::kLivelock:
+      return ExitCode::kLiveness;
+    case Verdict::kUnsafe:
+      return ExitCode::kSafety;
+  }
+  return ExitCode::kSafety;
+}
+
+std::string Result(const Run& run, const Outcome& outcome) {
+  if (outcome.verdict == Verdict::kIncomplete) return "INCOMPLETE: the time limit was reached";
+  if (outcome.verdict != Verdict::kOk) {
+    return "FAILED " + outcome.what + (outcome.where.empty() ? "" : " at " + outcome.where);
+  }
+  const bool exhausts = run.replay.empty() && !run.scheduler.starts_with("random");
+  return exhausts ? "COMPLETE" : "ok";
+}
+
+void PrintFailure(const Run& run, const Outcome& outcome) {
+  std::fputs(outcome.lanes.c_str(), stdout);
+  std::printf("%s: %s after %llu executions\nreplay: %s %s --replay %s\n", run.scenario.c_str(),
+              Result(run, outcome).c_str(), static_cast<unsigned long long>(outcome.executions),
+              kTool, Arguments(run).c_str(), outcome.choices.c_str());
+}
+
+// Explores, prints and reports one run; returns the number of executions.
+std::uint64_t Perform(const Run& run, bool show_progress, Report* report) {
+  Progress progress(show_progress, run.scenario, "executions");
+  const Stopwatch stopwatch;
+  const Outcome outcome = Execute(run, [&](std::uint64_t done) { progress.Update(done); });
+  const std::string result = Result(run, outcome);
+  if (outcome.verdict != Verdict::kOk && outcome.verdict != Verdict::kIncomplete) {
+    PrintFailure(run, outcome);
+  } else {
+    if (run.always_lanes || !run.replay.empty()) std::fputs(outcome.lanes.c_str(), stdout);
+    std::printf("%-28s %-62s %9llu executions  %s\n", run.scenario.c_str(), Bounds(run).c_str(),
+                static_cast<unsigned long long>(outcome.executions), result.c_str());
+  }
+  std::fflush(stdout);
+  report->Fail(ToExit(outcome.verdict));
+  ReportRow row;
+  row.what = run.scenario + ": " + std::string(FindScenario(run.scenario)->what);
+  row.bounds = Bounds(run);
+  row.result = result;
+  row.figures["executions"] = outcome.executions;
+  row.figures["redundant"] = outcome.redundant;
+  row.figures["depth"] = outcome.depth;
+  row.figures["seconds"] = stopwatch.Seconds();
+  report->Add(std::move(row));
+  return outcome.executions;
+}
+
+std::vector<Run> ReadRuns(const std::string& file) {
+  std::ifstream stream(file);
+  const auto json = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_array() || json.empty()) {
+    throw RunError{file + ": no list of runs; give --runs the file relacy_tests/runs.json"};
+  }
+  std::vector<Run> runs;
+  for (const auto& entry : json) runs.push_back(RunFromJson(entry));
+  return runs;
+}
+
+void WriteRuns(const std::string& file, const std::vector<Run>& runs) {
+  std::string text = "[\n";
+  for (const Run& run : runs) {
+    text += (&run == &runs.front() ? "  " : ",\n  ") + ToJson(run).dump();
+  }
+  std::ofstream(file) << text << "\n]\n";
+}
+
+bool InSet(const Run& run, const std::string& set) {
+  if (set == "nightly") return true;
+  return run.set == "quick" || (set == "push" && run.set == "push");
+}
+
+void PerformSet(const CommandLine& line, Report* report) {
+  std::vector<Run> runs = ReadRuns(line.runs);
+  for (Run& run : runs) {
+    if (!InSet(run, line.set)) continue;
+    run.seed = line.run.seed;
+    run.time_limit = line.run.time_limit;
+    const std::uint64_t executions = Perform(run, line.progress, report);
+    if (report->exit() != ExitCode::kOk) break;
+    if (executions != run.executions && !line.update) {
+      PrintError(kTool, run.scenario + ": " + std::to_string(executions) + " executions, not " +
+                            std::to_string(run.executions) +
+                            ": the header or the search changed; if that is meant, --update");
+      report->Fail(ExitCode::kAssumption);
+    }
+    run.executions = executions;
+  }
+  if (line.update && report->exit() == ExitCode::kOk) WriteRuns(line.runs, runs);
+}
+
+int List() {
+  for (const Scenario& scenario : Scenarios()) {
+    std::printf("%-28s %.*s\n", std::string(scenario.name).c_str(),
+                static_cast<int>(scenario.what.size()), scenario.what.data());
+  }
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Explores the write path under Relacy: interleavings and weak-memory outcomes.",
+               kTool);
+  CommandLine line;
+  DefineOptions(&app, &line);
+  if (const auto code = ParseCommandLine(app, argc, argv)) return *code;
+  if (!DestructorStoresAreKept()) {
+    PrintError(kTool,
+               "built without -fno-lifetime-dse: uses of destroyed objects would go unseen; "
+               "build with the preset relacy");
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  if (line.list) return List();
+  if (line.run.scenario.empty() == line.set.empty()) {
+    PrintError(kTool, "give --scenario NAME or --set quick|push|nightly; see --help");
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  line.run.assertions = !line.no_assertions;
+  Report report(kTool);
+  try {
+    if (line.set.empty()) {
+      Perform(line.run, line.progress, &report);
+    } else {
+      PerformSet(line, &report);
+    }
+  } catch (const RunError& error) {
+    PrintError(kTool, error.message);
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  return report.Finish(line.json);
+}
+
+}  // namespace
+}  // namespace bellwether::relacy
+
+int main(int argc, char** argv) { return bellwether::relacy::Main(argc, argv); }

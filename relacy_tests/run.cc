@@ -1,0 +1,150 @@
+#include "relacy_tests/run.h"
+
+#include <charconv>
+#include <map>
+
+#include "relacy_tests/relacy_sync.h"
+#include "relacy_tests/scenarios.h"
+
+namespace bellwether::relacy {
+namespace {
+
+std::uint64_t Number(const std::string& text, const std::string& what) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) {
+    throw RunError{what + " wants a number, not '" + text + "'"};
+  }
+  return number;
+}
+
+SearchOptions ToSearch(const Run& run) {
+  SearchOptions options;
+  options.seed = run.seed;
+  options.replay = run.replay;
+  const auto equals = run.scheduler.find('=');
+  const std::string name = run.scheduler.substr(0, equals);
+  const std::string value = equals == std::string::npos ? "" : run.scheduler.substr(equals + 1);
+  const bool bare = equals == std::string::npos;
+  if (name == "dpor" && bare) {
+    options.strategy = Strategy::kDpor;
+  } else if (name == "dfs" && bare) {
+    options.strategy = Strategy::kDfs;
+  } else if (name == "context_bound" && !bare) {
+    options.strategy = Strategy::kContextBound;
+    options.context_bound = static_cast<int>(Number(value, "context_bound"));
+  } else if (name == "random" && !bare) {
+    options.strategy = Strategy::kRandom;
+    options.executions = Number(value, "random");
+    if (options.executions == 0) throw RunError{"random=0 explores nothing"};
+  } else {
+    throw RunError{"unknown scheduler '" + run.scheduler +
+                   "': dpor, dfs, context_bound=K or random=N"};
+  }
+  if (!run.replay.empty()) options.strategy = Strategy::kReplay;
+  return options;
+}
+
+OrderMutation ToMutation(const std::string& mutant) {
+  using Field = OrderMutation::Field;
+  static const std::map<std::string, Field> fields = {
+      {"order", Field::kOrder}, {"success", Field::kSuccess}, {"failure", Field::kFailure}};
+  static const std::map<std::string, std::memory_order> orders = {
+      {"relaxed", std::memory_order::relaxed},
+      {"acquire", std::memory_order::acquire},
+      {"release", std::memory_order::release},
+      {"acq_rel", std::memory_order::acq_rel},
+      {"seq_cst", std::memory_order::seq_cst}};
+  if (mutant.empty()) return {};
+  const auto dot = mutant.find('.');
+  const auto equals = mutant.find('=');
+  if (dot != std::string::npos && equals != std::string::npos && dot < equals) {
+    const auto field = fields.find(mutant.substr(dot + 1, equals - dot - 1));
+    const auto order = orders.find(mutant.substr(equals + 1));
+    if (field != fields.end() && order != orders.end()) {
+      return {mutant.substr(0, dot), field->second, order->second};
+    }
+  }
+  throw RunError{"unknown mutant '" + mutant +
+                 "': ENTRY.order|success|failure=ORDER with an entry of sync/orders.h"};
+}
+
+}  // namespace
+
+Run RunFromJson(const nlohmann::json& json) {
+  Run run;
+  try {
+    run.scenario = json.at("scenario").get<std::string>();
+    run.scheduler = json.at("scheduler").get<std::string>();
+    run.stale_depth = json.value("stale_depth", run.stale_depth);
+    run.one_step_links = json.value("one_step_links", run.one_step_links);
+    run.spurious = json.value("spurious", run.spurious);
+    run.assertions = json.value("assertions", run.assertions);
+    run.executions = json.at("executions").get<std::uint64_t>();
+    run.set = json.value("set", run.set);
+  } catch (const nlohmann::json::exception& error) {
+    throw RunError{std::string("a run of the file is not as it must be: ") + error.what()};
+  }
+  return run;
+}
+
+nlohmann::ordered_json ToJson(const Run& run) {
+  const Run usual;
+  nlohmann::ordered_json json = {{"scenario", run.scenario}, {"scheduler", run.scheduler}};
+  if (run.stale_depth != usual.stale_depth) json["stale_depth"] = run.stale_depth;
+  if (run.one_step_links) json["one_step_links"] = true;
+  if (run.spurious) json["spurious"] = true;
+  if (!run.assertions) json["assertions"] = false;
+  if (run.set != usual.set) json["set"] = run.set;
+  json["executions"] = run.executions;
+  return json;
+}
+
+Outcome Execute(const Run& run, const std::function<void(std::uint64_t)>& progress) {
+  const Scenario* const scenario = FindScenario(run.scenario);
+  if (scenario == nullptr) {
+    throw RunError{"unknown scenario '" + run.scenario + "'; --list prints them"};
+  }
+  if (run.stale_depth < 1 || run.stale_depth > 2) {
+    throw RunError{"stale depth " + std::to_string(run.stale_depth) +
+                   ": Relacy keeps three values, so 1 or 2"};
+  }
+  RunOptions options;
+  options.search = ToSearch(run);
+  options.stale_depth = run.stale_depth;
+  options.time_limit = run.time_limit;
+  options.always_lanes = run.always_lanes;
+  options.progress = progress;
+  settings = {};
+  settings.link_loop_as_one_step = run.one_step_links;
+  settings.spurious = run.spurious;
+  settings.assertions = run.assertions;
+  settings.mutation = ToMutation(run.mutant);
+  const Outcome outcome = Explore(MakeSubject(*scenario), options);
+  if (!run.mutant.empty() && !outcome.mutated_order_used) {
+    throw RunError{"mutant '" + run.mutant + "': no access of scenario '" + run.scenario +
+                   "' has that order; check the entry's name in sync/orders.h"};
+  }
+  return outcome;
+}
+
+std::string Bounds(const Run& run) {
+  std::string text = run.scheduler + ", stale depth " + std::to_string(run.stale_depth);
+  text += run.one_step_links ? ", link loop as one step" : ", exact loops";
+  if (run.spurious) text += ", spurious failures";
+  if (!run.assertions) text += ", without the header's assertions";
+  return text;
+}
+
+std::string Arguments(const Run& run) {
+  std::string text = "--scenario " + run.scenario + " --scheduler " + run.scheduler;
+  if (run.stale_depth != 1) text += " --stale-depth " + std::to_string(run.stale_depth);
+  if (run.one_step_links) text += " --one-step-links";
+  if (run.spurious) text += " --spurious";
+  if (!run.assertions) text += " --no-assertions";
+  if (!run.mutant.empty()) text += " --mutant " + run.mutant;
+  if (run.scheduler.starts_with("random")) text += " --seed " + std::to_string(run.seed);
+  return text;
+}
+
+}  // namespace bellwether::relacy
