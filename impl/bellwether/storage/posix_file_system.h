@@ -212,7 +212,7 @@ class PosixFileSystem final : public FileSystem {
 
   Status RenameFile(const std::string& from, const std::string& to) override {
     if (std::rename(from.c_str(), to.c_str()) == 0) return Status::OK();
-    return Status::IOError("rename to " + to + " of", from, 0, errno);
+    return Status::IOError("rename", from, 0, errno);
   }
 
   Status LockFile(const std::string& path, std::unique_ptr<FileLock>* lock) override {

@@ -238,6 +238,44 @@ TEST(WalReader, AnOlderLogInsideATornValueIsNoLaterRecord) {
   EXPECT_EQ(result.end, WalEnd::kTornTail);
 }
 
+// Several wounds at once, of every kind a disk or a bad copy gives: what is read stays a prefix.
+TEST(WalReader, WhateverHappensToALogWhatIsReadIsAPrefix) {
+  const TestLog log = MixedLog();
+  for (unsigned seed = 0; seed < 500; ++seed) {
+    std::mt19937 random(seed);
+    std::string contents = log.contents;
+    for (size_t wounds = 1 + random() % 3; wounds > 0 && !contents.empty(); --wounds) {
+      const size_t at = random() % contents.size();
+      const size_t from = random() % contents.size() / 512 * 512;
+      const size_t size =
+          std::min({size_t{512} << random() % 7, contents.size() - at, contents.size() - from});
+      switch (random() % 6) {
+        case 0:
+          contents = WithFlippedBit(contents, at, random() % 8);
+          break;
+        case 1:
+          contents.resize(at);
+          break;
+        case 2:
+          contents.replace(at, size, size, '\0');
+          break;
+        case 3:
+          contents.replace(at, size, contents.substr(from, size));
+          break;
+        case 4:
+          contents.insert(at / 512 * 512, contents.substr(from, size));
+          break;
+        default:
+          contents.erase(from, size);
+      }
+    }
+    const ReadResult result = Read(log, contents);
+    ASSERT_TRUE(result.all_right) << "seed " << seed;
+    ASSERT_TRUE(result.absolute.ok() == (result.end == WalEnd::kClean)) << "seed " << seed;
+    ASSERT_LE(result.end_offset, contents.size()) << "seed " << seed;
+  }
+}
+
 // Appends a fragment with a right CRC.
 std::string RawFragment(uint8_t type, std::string_view payload) {
   std::string fragment(kHeader, '\0');
