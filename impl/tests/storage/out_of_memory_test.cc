@@ -68,7 +68,7 @@ TEST(OutOfMemory, WriteBatch) {
   ForEachAllocation([&] {
     WriteBatch batch;
     uint32_t taken = 0;
-    for (const size_t size : {1, 100, 1000}) {
+    for (const size_t size : {1U, 100U, 1000U}) {
       if (batch.Put("key", std::string_view(value).substr(0, size)).ok()) ++taken;
     }
     ExpectOkUnlessFailed(batch.status());
