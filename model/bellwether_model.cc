@@ -17,7 +17,7 @@ namespace bellwether::model {
 namespace {
 
 constexpr char kTool[] = "bellwether_model";
-constexpr uint64_t kDefaultLimit = 50'000'000;
+constexpr uint64_t kDefaultLimit = 20'000'000;
 
 struct ExploreOptions {
   std::string mode = "serial";

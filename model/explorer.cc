@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "model/properties.h"
 #include "model/write_path_model.h"
@@ -11,7 +12,7 @@ namespace bellwether::model {
 namespace {
 
 // Of the bytes: two states are equal exactly when those are.
-uint64_t Hash(const State& state) {
+uint32_t Hash(const State& state) {
   constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15ull;
   uint64_t hash = kMultiplier;
   const char* bytes = reinterpret_cast<const char*>(&state);
@@ -21,7 +22,7 @@ uint64_t Hash(const State& state) {
     hash = (hash ^ word) * kMultiplier;
     hash ^= hash >> 32;
   }
-  return hash;
+  return static_cast<uint32_t>(hash);
 }
 
 bool Equal(const State& a, const State& b) { return std::memcmp(&a, &b, sizeof(State)) == 0; }
@@ -31,7 +32,7 @@ constexpr uint64_t kStatesBetweenProgress = 4096;
 }  // namespace
 
 Explorer::Outcome Explorer::Run(uint64_t limit, const std::function<void(uint64_t)>& on_progress) {
-  slots_.assign(1024, kNone);
+  slots_.assign(1024, {});
   taken_.assign(kActions.size(), 0);
   const State initial = Initial(config_);
   Insert(initial, kNone, {});
@@ -81,22 +82,22 @@ bool Explorer::Expand(uint32_t index) {
   return true;
 }
 
-uint32_t Explorer::Find(const State& state) const {
+size_t Explorer::SlotOf(const State& state, uint32_t hash) const {
   const size_t mask = slots_.size() - 1;
-  for (size_t slot = Hash(state) & mask; slots_[slot] != kNone; slot = (slot + 1) & mask) {
-    if (Equal(states_[slots_[slot]], state)) return slots_[slot];
+  size_t slot = hash & mask;
+  while (slots_[slot].index != kNone &&
+         (slots_[slot].hash != hash || !Equal(states_[slots_[slot].index], state))) {
+    slot = (slot + 1) & mask;
   }
-  return kNone;
+  return slot;
 }
 
 uint32_t Explorer::Insert(const State& state, uint32_t parent, Step step) {
-  const size_t mask = slots_.size() - 1;
-  size_t slot = Hash(state) & mask;
-  for (; slots_[slot] != kNone; slot = (slot + 1) & mask) {
-    if (Equal(states_[slots_[slot]], state)) return slots_[slot];
-  }
+  const uint32_t hash = Hash(state);
+  Slot& slot = slots_[SlotOf(state, hash)];
+  if (slot.index != kNone) return slot.index;
   const uint32_t index = static_cast<uint32_t>(states_.size());
-  slots_[slot] = index;
+  slot = {index, hash};
   states_.push_back(state);
   origins_.push_back({parent, step});
   if (states_.size() * 2 > slots_.size()) Grow();
@@ -104,13 +105,15 @@ uint32_t Explorer::Insert(const State& state, uint32_t parent, Step step) {
 }
 
 void Explorer::Grow() {
-  slots_.assign(slots_.size() * 2, kNone);
-  const size_t mask = slots_.size() - 1;
-  for (uint32_t index = 0; index < states_.size(); index++) {
-    size_t slot = Hash(states_[index]) & mask;
-    while (slots_[slot] != kNone) slot = (slot + 1) & mask;
-    slots_[slot] = index;
+  std::vector<Slot> grown(slots_.size() * 2);
+  const size_t mask = grown.size() - 1;
+  for (const Slot& old : slots_) {
+    if (old.index == kNone) continue;
+    size_t slot = old.hash & mask;
+    while (grown[slot].index != kNone) slot = (slot + 1) & mask;
+    grown[slot] = old;
   }
+  slots_ = std::move(grown);
 }
 
 std::vector<Edge> Explorer::PathTo(uint32_t index) const {
@@ -128,7 +131,7 @@ void Explorer::ForEachEdge(const std::function<void(const Edge&)>& visit) const 
     for (uint8_t thread = 0; thread < config_.threads; thread++) {
       for (const ActionInfo& info : kActions) {
         if (!apply_(config_, info.action, thread, &next)) continue;
-        visit({index, {info.action, thread}, Find(next)});
+        visit({index, {info.action, thread}, slots_[SlotOf(next, Hash(next))].index});
         next = states_[index];
       }
     }

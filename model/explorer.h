@@ -64,14 +64,21 @@ class Explorer {
   void ForEachEdge(const std::function<void(const Edge&)>& visit) const;
 
  private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  // The hash saves most comparisons of states, and growing without a look at them.
+  struct Slot {
+    uint32_t index = kNone;
+    uint32_t hash = 0;
+  };
+
   struct Origin {
     uint32_t parent;
     Step step;
   };
 
-  static constexpr uint32_t kNone = UINT32_MAX;
-
-  uint32_t Find(const State& state) const;
+  // The slot that holds `state`, or the free one where it belongs.
+  size_t SlotOf(const State& state, uint32_t hash) const;
   // The number of `state`, which is added if it is new.
   uint32_t Insert(const State& state, uint32_t parent, Step step);
   void Grow();
@@ -84,7 +91,7 @@ class Explorer {
   const ApplyFunction apply_;
   std::vector<State> states_;
   std::vector<Origin> origins_;
-  std::vector<uint32_t> slots_;  // open addressing, power of two; kNone is free
+  std::vector<Slot> slots_;  // open addressing, a power of two
   std::vector<uint64_t> taken_;
   uint64_t generated_ = 0;
   uint64_t depth_ = 0;

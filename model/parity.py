@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Is the C++ model the spec? Compares every state and every edge that TLC and the explorer find.
 
-    model/parity.py [NAME...] --model BELLWETHER_MODEL [--nightly] [--json FILE] [--progress]
+    model/parity.py [NAME...] [--model BELLWETHER_MODEL] [--nightly] [--json FILE] [--progress]
 
 For each configuration NAME of spec/manifest.json the constants are read from its .cfg and given to
 the explorer; `spec/tlc dump` and `bellwether_model explore` each write their states, one a line, and
@@ -199,7 +199,7 @@ def check(name, model, mutant):
         compare(spec_graph, model_graph)
     except Difference as difference:
         result = f"FAILED: {str(difference).splitlines()[0]}"
-        print(f"parity {name}: {difference}\n  reproduce: model/parity.py {name} --model {model}"
+        print(f"parity {name}: {difference}\n  reproduce: model/parity.py {name}"
               + (f" --mutant {mutant}" if mutant else ""), file=sys.stderr)
     return {"what": f"parity {name}", "bounds": bounds, "result": result,
             "figures": {"distinct": len(spec_graph.states), "edges": len(spec_graph.edges),
@@ -214,7 +214,8 @@ class Parser(argparse.ArgumentParser):
 def parse(arguments):
     parser = Parser(prog="parity", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--model", required=True, help="the explorer, bellwether_model")
+    parser.add_argument("--model", default=ROOT / "build" / "release" / "model" / "bellwether_model",
+                        help="the explorer; by default that of the release build")
     parser.add_argument("--nightly", action="store_true", help="the big configurations too")
     parser.add_argument("--mutant", help=argparse.SUPPRESS)
     parser.add_argument("--json", help="write the report")
