@@ -58,6 +58,8 @@ struct Row {
 
 struct Execution {
   std::array<Step, kMaxThreads> next{};
+  // The atomic whose link loop the thread is in, if that is explored as one step.
+  std::array<const void*, kMaxThreads> linking{};
   std::vector<Row> rows;
   std::source_location where;   // of the last plain access: where a race was found
   std::string failed_property;  // the tag of the property that failed, if one did
@@ -65,6 +67,7 @@ struct Execution {
 
   void Begin() {
     next.fill(Step{});
+    linking.fill(nullptr);
     rows.clear();
     failed_property.clear();
   }

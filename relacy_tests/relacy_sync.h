@@ -84,7 +84,9 @@ inline rl::memory_order Resolve(std::string_view entry, OrderMutation::Field fie
 inline int CurrentThread() { return rl::ctx().threadx_->index_; }
 
 inline void Announce(const Step& step) {
-  execution.next[static_cast<std::size_t>(CurrentThread())] = step;
+  const auto thread = static_cast<std::size_t>(CurrentThread());
+  execution.next[thread] = step;
+  execution.linking[thread] = nullptr;
   rl::ctx().sched();
 }
 
@@ -173,7 +175,7 @@ class RelacyAtomic {
     if (settings.link_loop_as_one_step && StartsLinkLoop(order)) {
       Announce(StepOn(true));
       lifetime_.Use(where);
-      linking_ = true;
+      execution.linking[static_cast<std::size_t>(CurrentThread())] = this;
       return FromWord<T>(ReadNewest(relacy_order, where));
     }
     Announce(StepOn(false));
@@ -203,11 +205,14 @@ class RelacyAtomic {
     return CompareExchange(expected, desired, order, false, where);
   }
 
+  T exchange(T value, const orders::RmwOrder& order, const Where& where = Where::current()) {
+    return Modify([value](T) { return value; }, order, where);
+  }
   T fetch_add(T value, const orders::RmwOrder& order, const Where& where = Where::current()) {
-    return Add(value, order, where);
+    return Modify([value](T old) { return static_cast<T>(old + value); }, order, where);
   }
   T fetch_sub(T value, const orders::RmwOrder& order, const Where& where = Where::current()) {
-    return Add(static_cast<T>(T{} - value), order, where);
+    return Modify([value](T old) { return static_cast<T>(old - value); }, order, where);
   }
 
   // Waits until a bit of `goal` is set and reads the value that set it. Older values that a spin
@@ -259,8 +264,9 @@ class RelacyAtomic {
   // known before, because it reads the newest value and no other thread runs meanwhile.
   bool CompareExchange(T& expected, T desired, const orders::CasOrder& order, bool may_fail,
                        const Where& where) {
-    if (!linking_) Announce(StepOn(true));
-    linking_ = false;
+    const auto thread = static_cast<std::size_t>(CurrentThread());
+    if (execution.linking[thread] != this) Announce(StepOn(true));
+    execution.linking[thread] = nullptr;
     lifetime_.Use(where);
     std::uint64_t current = word_.debug_value();
     const bool equal = FromWord<T>(current) == expected;
@@ -282,24 +288,24 @@ class RelacyAtomic {
     return false;
   }
 
-  T Add(T addend, const orders::RmwOrder& order, const Where& where) {
+  template <class Change>
+  T Modify(const Change& change, const orders::RmwOrder& order, const Where& where) {
     Announce(StepOn(true));
     lifetime_.Use(where);
     NoSwitch no_switch;
-    const std::uint64_t before = word_.debug_value();
-    const std::uint64_t after = ToWord(static_cast<T>(FromWord<T>(before) + addend));
-    previous_ = before;
-    word_.fetch_add(after - before, Resolve(order.name, OrderMutation::Field::kOrder, order.order),
-                    Info(where));
-    Note(order.name, "+=", this, after);
-    return FromWord<T>(before);
+    previous_ = word_.debug_value();
+    const T before = FromWord<T>(previous_);
+    const std::uint64_t after = ToWord(change(before));
+    word_.exchange(after, Resolve(order.name, OrderMutation::Field::kOrder, order.order),
+                   Info(where));
+    Note(order.name, "modify", this, after);
+    return before;
   }
 
   rl::atomic<std::uint64_t> word_;
   std::uint64_t previous_ = 0;  // what the newest store replaced
   bool failed_ = false;         // spuriously, once
-  mutable bool linking_ = false;
-  Lifetime lifetime_;  // last, so that it is destroyed first
+  Lifetime lifetime_;           // last, so that it is destroyed first
 };
 
 template <class T>
@@ -351,13 +357,13 @@ class RelacyMutex {
     owner_ = static_cast<unsigned>(CurrentThread()) + 1;
     NoSwitch no_switch;
     clock_.fetch_add(1, rl::mo_acquire, Info(where));
-    Note("state_mutex", "lock", this, owner_);
+    Note("mutex", "lock", this, owner_);
   }
 
   void unlock(const Where& where = Where::current()) {
     Announce(StepOn());
     Release(where);
-    Note("state_mutex", "unlock", this, 0);
+    Note("mutex", "unlock", this, 0);
   }
 
  private:
@@ -408,7 +414,7 @@ class RelacyCondVar {
     const bool spurious = settings.spurious && !woke_spuriously_ && Choose(2) == 1;
     woke_spuriously_ = woke_spuriously_ || spurious;
     (spurious ? woken_ : waiting_) |= self;
-    Note("state_cv", spurious ? "wait, to wake spuriously" : "wait", this, 0);
+    Note("cond_var", spurious ? "wait, to wake spuriously" : "wait", this, 0);
 
     Step wake = StepOn(false);
     wake.wants = Wants::kAnyBitOf;
@@ -416,14 +422,12 @@ class RelacyCondVar {
     Announce(wake);
     lifetime_.Use(where);
     woken_ &= ~self;
-    Note("state_cv", "woken", this, 0);
+    Note("cond_var", "woken", this, 0);
     mutex.lock(where);
   }
 
   void notify_one(const Where& where = Where::current()) {
-    Announce(StepOn(true));
-    lifetime_.Use(where);
-    Note("state_cv", "notify_one", this, waiting_);
+    Notify("notify_one", where);
     if (waiting_ == 0) return;
     unsigned choice = Choose(static_cast<unsigned>(__builtin_popcountll(waiting_)));
     std::uint64_t rest = waiting_;
@@ -433,7 +437,19 @@ class RelacyCondVar {
     woken_ |= chosen;
   }
 
+  void notify_all(const Where& where = Where::current()) {
+    Notify("notify_all", where);
+    woken_ |= waiting_;
+    waiting_ = 0;
+  }
+
  private:
+  void Notify(const char* how, const Where& where) {
+    Announce(StepOn(true));
+    lifetime_.Use(where);
+    Note("cond_var", how, this, waiting_);
+  }
+
   static std::uint64_t Woken(const void* self) {
     return static_cast<const RelacyCondVar*>(self)->woken_;
   }
@@ -464,7 +480,7 @@ struct RelacySync {
 
   template <class T>
   static T SpinUntil(const Atomic<T>& word, T goal_mask, const orders::LoadOrder& order,
-                     const Where& where = Where::current()) {
+                     const AwaitSite& /*site*/, const Where& where = Where::current()) {
     return settings.blocking_wait ? word.load(order, where) : word.Await(goal_mask, order, where);
   }
 

@@ -15,6 +15,8 @@ constexpr WritePathOptions kTwoQueuesParallel{.allow_concurrent_memtable_write =
 constexpr WritePathOptions kStride{.allow_concurrent_memtable_write = true,
                                    .parallel_stride_threshold = 2};
 
+constexpr WritePathOptions kStalling{.max_log_bytes = 1};
+
 WritePathOptions GroupCap(std::size_t writers) {
   return {.max_write_batch_group_size_bytes = writers};  // a test batch has one byte
 }
@@ -194,6 +196,52 @@ void AddModes(std::vector<Scenario>* all) {
         .options = kTwoQueues}});
 }
 
+// max_log_bytes is any number: the log says that it is larger, until a checkpoint.
+void AddStalls(std::vector<Scenario>* all) {
+  all->insert(all->end(), {{.name = "stall_checkpoint_1x1",
+                            .what = "a stalled writer, relieved by a checkpoint",
+                            .writers = 1,
+                            .checkpointers = 1,
+                            .log_too_large = true,
+                            .options = kStalling},
+                           {.name = "stall_checkpoint_2x1",
+                            .what = "two writers, relieved by a checkpoint",
+                            .checkpointers = 1,
+                            .log_too_large = true,
+                            .options = kStalling},
+                           {.name = "stall_no_slowdown_2x1",
+                            .what = "a writer with no_slowdown beside a stalled one",
+                            .checkpointers = 1,
+                            .no_slowdown = 0b10,
+                            .log_too_large = true,
+                            .options = kStalling},
+                           {.name = "stall_no_slowdown_3x1",
+                            .what = "a writer with no_slowdown between stalled ones",
+                            .writers = 3,
+                            .checkpointers = 1,
+                            .no_slowdown = 0b010,
+                            .log_too_large = true,
+                            .options = kStalling},
+                           {.name = "stall_close_1x1",
+                            .what = "a stalled writer, relieved by Close",
+                            .writers = 1,
+                            .closers = 1,
+                            .log_too_large = true,
+                            .options = kStalling},
+                           {.name = "stall_close_2x1",
+                            .what = "two writers, relieved by Close",
+                            .closers = 1,
+                            .log_too_large = true,
+                            .options = kStalling},
+                           {.name = "disable_wal_2x1",
+                            .what = "a writer that is not logged beside one that is",
+                            .disable_wal = 0b10},
+                           {.name = "disable_wal_3x1",
+                            .what = "a writer that is not logged between two that are",
+                            .writers = 3,
+                            .disable_wal = 0b010}});
+}
+
 }  // namespace
 
 const std::vector<Scenario>& Scenarios() {
@@ -202,6 +250,7 @@ const std::vector<Scenario>& Scenarios() {
     AddSerial(&all);
     AddBlocking(&all);
     AddModes(&all);
+    AddStalls(&all);
     return all;
   }();
   return scenarios;

@@ -29,15 +29,19 @@ struct Scenario {
   std::string_view name;
   std::string_view what;
   int writers = 2;
-  int writes = 1;   // of each writer
-  int readers = 0;  // threads that read the published prefix, twice
-  int closers = 0;  // threads that call Close
+  int writes = 1;         // of each writer
+  int readers = 0;        // threads that read the published prefix, twice
+  int closers = 0;        // threads that call Close
+  int checkpointers = 0;  // threads that empty the log, unbatched
   unsigned sync = 0;
+  unsigned no_slowdown = 0;
+  unsigned disable_wal = 0;
   unsigned disable_memtable = 0;
   unsigned failing_callback = 0;
   std::array<std::uint32_t, kMaxWriters> counts{1, 1, 1, 1, 1, 1};  // operations of a batch
   Fault fault = Fault::kNone;
   bool blocking_wait = false;
+  bool log_too_large = false;  // from the start until a checkpoint: leaders stall
   WritePathOptions options{};
 };
 

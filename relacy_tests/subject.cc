@@ -24,11 +24,11 @@ struct Failing {
 
 // What lives for one execution.
 struct World {
-  World(const WritePathOptions& options, const Failing& fails)
+  World(const Scenario& s, const Failing& fails)
       : failing(fails),
-        log(fails.append, fails.sync),
+        log(fails.append, fails.sync, s.log_too_large),
         memtable(fails.insert),
-        path(options, &log, &memtable, 0) {}
+        path(s.options, &log, &memtable, 0) {}
   const Failing failing;
   TestLog log;
   TestMemTable memtable;
@@ -79,23 +79,28 @@ void Construct() {
     write.batch = {i, scenario.counts[static_cast<std::size_t>(writer)], inserts};
     write.options.sync = Has(scenario.sync, writer);
     write.options.disable_memtable = !inserts;
+    write.options.no_slowdown = Has(scenario.no_slowdown, writer);
+    write.options.disable_wal = Has(scenario.disable_wal, writer);
     write.options.callback = Has(scenario.failing_callback, writer) ? &failing_callback : nullptr;
     write.result = {};
   }
   close_status.fill(Status::OK());
-  world = new (world_memory) World(scenario.options, ChooseFault());
+  world = new (world_memory) World(scenario, ChooseFault());
 }
 
 // INV_ACK, by the caller, right after it was told OK: its slots are there, and reading them is no
 // race, whatever order the steps ran in.
 void CheckAcknowledged(const Write& write) {
   if (!write.result.status.ok()) return;
-  const SequenceNumber first = world->log.FirstOf(write.batch);
-  Check(first > 0, "INV_ACK: the log lacks the write");
+  const SequenceNumber first = write.result.sequence;
+  Check((first > 0) == write.batch.inserts, "INV_SEQUENCE: who inserts has a sequence");
+  if (!write.options.disable_wal) {
+    const SequenceNumber logged = world->log.FirstOf(write.batch);
+    Check(logged > 0, "INV_ACK: the log lacks the write");
+    Check(first == 0 || first == logged, "INV_SEQUENCE: the caller's sequence is not the log's");
+  }
   if (write.options.sync)
     Check(world->log.Durable(write.batch), "INV_ACK: the write is not synced");
-  Check(write.result.sequence == (write.batch.inserts ? first : 0),
-        "INV_SEQUENCE: the caller's sequence is not the log's");
   for (std::uint32_t i = 0; i < write.batch.count && write.batch.inserts; ++i) {
     const TestMemTable::Entry entry = world->memtable.At(first + i);
     Check(entry.id == write.batch.id && entry.index == i, "INV_ACK: the memtable lacks the write");
@@ -128,8 +133,14 @@ void Thread(int thread) {
     }
   } else if (thread < scenario.writers + scenario.readers) {
     ReadPublished();
-  } else {
+  } else if (thread < scenario.writers + scenario.readers + scenario.closers) {
     close_status[static_cast<std::size_t>(thread)] = world->path.Close();
+  } else {
+    const Status status = world->path.RunUnbatched([] {
+      world->log.Checkpoint();
+      return Status::OK();
+    });
+    Check(status.ok(), "INV_STATUS: a checkpoint is refused");
   }
 }
 
@@ -177,9 +188,14 @@ void CheckLogged(const Write& write, const Write* offender) {
 void CheckStatus(const Write& write, const Write* offender) {
   const Status::Code code = write.result.status.code();
   const bool logged = world->log.RecordOf(write.batch) != kNoWrite;
-  if (logged) {
+  if (write.options.disable_wal) {
+    Check(!logged, "INV_STATUS: a write with disable_wal is logged");
+    Check(write.result.status.ok(), "INV_STATUS: a write failed and nothing met an error");
+  } else if (logged) {
     Check(write.options.callback == nullptr, "INV_STATUS: a write is logged, its callback failed");
     CheckLogged(write, offender);
+  } else if (code == Status::Code::kIncomplete) {
+    Check(write.options.no_slowdown && scenario.log_too_large, "LIVE_STALL: no stall to fail for");
   } else if (code == Status::Code::kBusy) {
     Check(write.options.callback != nullptr, "INV_STATUS: another write's callback status");
   } else {
@@ -215,8 +231,9 @@ void After() {
     published = std::max(published, write.result.sequence + write.batch.count - 1);
   }
   Check(world->path.LastSequence() == published, "INV_PUBLISH: the last sequence at rest");
-  if (offender == nullptr) {
-    Check(published + 1 == world->log.End(), "INV_QUIET: log and published sequence disagree");
+  if (offender == nullptr && scenario.disable_wal == 0) {
+    Check(published + 1 == world->log.End() && !world->log.Gaps(),
+          "INV_QUIET: log and published sequence disagree");
   }
   CheckClose();
 }
@@ -231,7 +248,8 @@ void Destroy() {
 Subject MakeSubject(const Scenario& chosen) {
   scenario = chosen;
   settings.blocking_wait = chosen.blocking_wait;
-  return {chosen.writers + chosen.readers + chosen.closers, Construct, Thread, After, Destroy};
+  const int threads = chosen.writers + chosen.readers + chosen.closers + chosen.checkpointers;
+  return {threads, Construct, Thread, After, Destroy};
 }
 
 }  // namespace bellwether::relacy

@@ -29,19 +29,24 @@ struct TestBatch {
 };
 
 inline constexpr int kNoWrite = -1;
+inline constexpr std::uint64_t kTooLarge = 1000;  // larger than any max_log_bytes of a scenario
 
 class TestLog {
  public:
   // The record with write `append_fails` is not appended, that with `sync_fails` not synced.
-  TestLog(int append_fails, int sync_fails)
-      : append_fails_(append_fails), sync_fails_(sync_fails), end_(1) {
+  TestLog(int append_fails, int sync_fails, bool too_large)
+      : append_fails_(append_fails),
+        sync_fails_(sync_fails),
+        end_(1),
+        bytes_(too_large ? kTooLarge : 0) {
     record_of_.fill(kNoWrite);
   }
 
   template <class Group>
   Status AddRecord(SequenceNumber first, const Group& group) {
     Check(!failed_, "INV_STATUS: the log is used after an error");
-    Check(first == end_.Get(), "INV_SEQUENCE: a record does not start where the last one ended");
+    Check(first >= end_.Get(), "INV_SEQUENCE: a record starts before the last one ended");
+    gaps_ = gaps_ || first != end_.Get();
     sync_fails_now_ = false;
     group.ForEach([&](const TestBatch& batch) {
       record_of_[Index(batch)] = records_;
@@ -71,12 +76,17 @@ class TestLog {
     return Status::OK();
   }
 
+  std::uint64_t BytesSinceCheckpoint() const { return bytes_.Get(); }
+  void Checkpoint() { bytes_.Set(0); }
+
   // For the writer that was told OK, about its own write. 0: it is not in the log.
   SequenceNumber FirstOf(const TestBatch& batch) const { return first_[Index(batch)].Get(); }
   bool Durable(const TestBatch& batch) const { return durable_[Index(batch)].Get(); }
   // After the execution: the record that the write went to, or was about to.
   int RecordOf(const TestBatch& batch) const { return record_of_[Index(batch)]; }
   SequenceNumber End() const { return end_.Get(); }
+  // A record did not start where the last one ended: only writes that are not logged excuse it.
+  bool Gaps() const { return gaps_; }
 
  private:
   static std::size_t Index(const TestBatch& batch) { return static_cast<std::size_t>(batch.id); }
@@ -85,12 +95,14 @@ class TestLog {
   const int append_fails_;
   const int sync_fails_;
   RelacyPlain<SequenceNumber> end_;  // the next sequence to log: whoever appends races here
+  RelacyPlain<std::uint64_t> bytes_;
   std::array<RelacyPlain<SequenceNumber>, kMaxWrites> first_;
   std::array<RelacyPlain<bool>, kMaxWrites> durable_;
   // Belong to whoever appends, as end_, which would race first.
   std::array<bool, kMaxWrites> unsynced_{};
   std::array<int, kMaxWrites> record_of_{};
   int records_ = 0;
+  bool gaps_ = false;
   bool sync_fails_now_ = false;
   bool failed_ = false;
 };
