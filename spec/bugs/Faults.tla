@@ -102,6 +102,12 @@ Environment_publish_backwards(t) ==
      /\ status[t] = "OK"
      /\ PublishOnly(sequence[t] + BatchCount - 1)
 
+(* The end of the group is stored, then the leader's own, then, as it should be, the group's. *)
+Environment_publish_newest_first(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "SetLastSequence"
+     /\ PublishOnly(IF last_sequence < GroupEnd(t) THEN GroupEnd(t) ELSE sequence[t] + BatchCount - 1)
+
 (* A group of which an insert failed is published. *)
 Environment_publish_after_error(t) ==
   \/ Errors(t)
@@ -143,6 +149,25 @@ CompleteFollower_reads_link_late(t) ==
               /\ Goto(t, IF last THEN "Write_Return" ELSE "ExitAsBatchGroupLeader_CompleteFollower")
               /\ UNCHANGED <<status, state>>
   /\ UNCHANGED <<newest_writer, arrival, incarnation, links, group, sequence, tail_seen, path>>
+
+(* The leader touches a follower after it has completed it, to wake it: std::atomic::notify_one. *)
+CompleteFollower_notifies_late(t) ==
+  \/ /\ pc[t] = "ExitAsBatchGroupLeader_CompleteFollower"
+     /\ tail_seen[t] = NULL
+     /\ tail_seen' = [tail_seen EXCEPT ![t] = cursor[t]]
+     /\ Queue!Touch({cursor[t]})
+     /\ status' = Queue!Store(status, cursor[t], status[t])
+     /\ state' = Queue!Store(state, cursor[t], "STATE_COMPLETED")
+     /\ cursor' = [cursor EXCEPT ![t] = link_older[Queue!Address(cursor[t])]]
+     /\ UNCHANGED <<pc, newest_writer, arrival, incarnation, links, group, sequence, path>>
+  \/ /\ pc[t] = "ExitAsBatchGroupLeader_CompleteFollower"
+     /\ tail_seen[t] # NULL
+     /\ Queue!Touch({tail_seen[t]})
+     /\ LET last == Queue!SameAddress(cursor[t], Me(t))
+        IN  /\ cursor' = [cursor EXCEPT ![t] = IF last THEN NULL ELSE @]
+            /\ Goto(t, IF last THEN "Write_Return" ELSE "ExitAsBatchGroupLeader_CompleteFollower")
+     /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
+     /\ UNCHANGED <<queue_vars, links, group, sequence, status, path>>
 
 (* A leader that sees nobody behind its group leaves without clearing the tail. *)
 Environment_tail_not_cleared(t) ==
