@@ -5,11 +5,15 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import textwrap
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, ".ci"))
+
+from verifier import plan  # noqa: E402  (found only through the line above)
 
 REPORTING_TOOL = """
 import json, sys
@@ -43,6 +47,7 @@ class StubProject(unittest.TestCase):
             for path in self.tool_paths(name):
                 self.reports(path)
         self.reports("spec/tlc")
+        self.reports("model/parity.py")
         for name in ("cmake", "ctest", "apt-get"):
             self.script(f"bin/{name}", "")
         self.script("bin/dpkg-query", """
@@ -55,11 +60,12 @@ class StubProject(unittest.TestCase):
             print('openjdk version "17.0.1"', file=sys.stderr)
             """)
 
-    def tool_paths(self, name):
-        """Where the plan looks for a tool."""
-        said = self.verify("--nightly", "-n").stdout if name else ""
-        return sorted({line.split()[0] for line in said.splitlines()
-                       if line.split()[0].endswith("/" + name)})
+    @staticmethod
+    def tool_paths(name):
+        """Where the plan looks for a tool, first the one that is first in its stages."""
+        checks = [check for stage in plan.CHECKS.values() for check in stage]
+        return list(dict.fromkeys(path for path in (check.argv(1)[0] for check in checks)
+                                  if path.endswith("/" + name)))
 
     def script(self, path, body):
         """A stub that first records its call."""

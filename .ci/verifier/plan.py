@@ -11,19 +11,29 @@ RELACY = ("relacy", "bellwether_relacy", "relacy_tests/bellwether_relacy")
 STRESS = ("release", "bellwether_stress", "stress/bellwether_stress")
 TSAN = ("tsan", "bellwether_stress", "stress/bellwether_stress")
 ASAN = ("asan", "bellwether_stress", "stress/bellwether_stress")
+PARITY = "model/parity.py"
+
+
+def built_path(tool):
+    return f"build/{tool[0]}/{tool[2]}"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One command. `tool` is a script, or (preset, target, path below the preset's build folder)."""
+    """One command. `tool` is a script, or (preset, target, path below the preset's build folder);
+    `built` are such tools that a script runs in its turn."""
     what: str
     tool: object
     args: str
     depths: tuple = DEPTHS
+    built: tuple = ()
+
+    def needs(self):
+        return self.built if isinstance(self.tool, str) else (self.tool, *self.built)
 
     def argv(self, seed):
-        path = self.tool if isinstance(self.tool, str) else f"build/{self.tool[0]}/{self.tool[2]}"
-        return [path, *self.args.format(seed=seed).split()]
+        path = self.tool if isinstance(self.tool, str) else built_path(self.tool)
+        return [path, *self.args.format(seed=seed, model=built_path(MODEL)).split()]
 
 
 QUICK, DEFAULT, NIGHTLY = (("quick",), ("default",), ("nightly",))
@@ -37,9 +47,14 @@ CHECKS = {
     ),
     "model": (
         Check("explore", MODEL, "explore --mode serial --writers 3 --writes 1"),
+        Check("parity", PARITY, "Serial2x1 Serial3x1 --model {model}", QUICK, (MODEL,)),
+        Check("parity", PARITY, "--model {model}", DEFAULT, (MODEL,)),
+        Check("parity", PARITY, "--nightly --model {model}", NIGHTLY, (MODEL,)),
     ),
     "relacy": (
-        Check("scenarios", RELACY, "run --seed {seed}"),
+        Check("scenarios", RELACY, "--set quick --seed {seed}", QUICK),
+        Check("scenarios", RELACY, "--set push --seed {seed}", DEFAULT),
+        Check("scenarios", RELACY, "--set nightly --seed {seed}", NIGHTLY),
     ),
     "stress": (
         Check("TSan", TSAN, "run --seed {seed} --seconds 1 --threads 4", QUICK),
@@ -79,8 +94,8 @@ def targets(stages, depth):
     needed = {}
     for stage in running:
         for check in checks(stage, depth):
-            if not isinstance(check.tool, str):
-                wanted = needed.setdefault(check.tool[0], [])
-                if check.tool[1] not in wanted:
-                    wanted.append(check.tool[1])
+            for preset, target, _ in check.needs():
+                wanted = needed.setdefault(preset, [])
+                if target not in wanted:
+                    wanted.append(target)
     return needed
