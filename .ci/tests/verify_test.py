@@ -65,7 +65,7 @@ class Stages(StubProject):
             self.assertEqual(set(stage), {"name", "ok", "seconds", "rows"})
             self.assertTrue(stage["rows"], stage)
             for each in stage["rows"]:
-                self.assertEqual(set(each), {"what", "bounds", "result", "figures"})
+                self.assertEqual(set(each), {"what", "bounds", "result", "figures", "check"})
         self.assertIn("verify: ok", answer.stdout.splitlines()[-1])
         self.assertIn("3 executions", answer.stdout)
 
@@ -144,6 +144,23 @@ class Stages(StubProject):
         self.run_json()
         self.script(self.tool_paths("bellwether_relacy")[0], "")
         self.run_json(code=12)
+
+    def test_very_many_rows_are_one_in_the_table_but_what_failed_stands_alone(self):
+        rows = [row(f"s{i}", result="COMPLETE", executions=10) for i in range(29)]
+        rows += [row("bad", result="FAILED here", executions=7), row("m", result="killed by X")]
+        self.reports(self.tool_paths("bellwether_relacy")[0], 12, rows)
+        data, answer = self.run_json(code=12)
+        lines = [line for line in answer.stdout.splitlines() if line.startswith("relacy")]
+        self.assertTrue(any("FAILED here" in line for line in lines))
+        self.assertTrue(any("30 searches" in line and "293 executions" in line
+                            and "29 COMPLETE, 1 killed" in line for line in lines), lines)
+        stage = next(stage for stage in data["stages"] if stage["name"] == "relacy")
+        self.assertEqual(len(stage["rows"]), 31)
+
+    def test_a_find_needs_no_count(self):
+        self.reports("model/parity.py", 0, [row(result="violates its assumption (expected)",
+                                                seconds=1.0)])
+        self.run_json()
 
     def test_a_failed_build_ends_the_run_and_shows_what_the_compiler_said(self):
         self.script("bin/cmake", "print('x.cc:1: error: no'); sys.exit(1)")
@@ -282,12 +299,17 @@ class Readme(StubProject):
 
     def setUp(self):
         super().setUp()
-        self.write_report([row("explored", result="COMPLETE", states=1234, seconds=1.5),
-                           row("stressed", operations=77)])
+        self.write_report([self.good(seconds=1.5), self.stressed()])
         with open(os.path.join(self.root, "README.md"), "w", encoding="utf-8") as file:
             file.write("before\n<!-- results: ./verify readme --write build/verify/verify.json "
                        "-->\n<!-- end of results -->\nafter\n")
         self.assertEqual(self.verify("readme", "--write", "report.json").returncode, 0)
+
+    def good(self, states=1234, **figures):
+        return dict(row("explored", result="COMPLETE", states=states, **figures), check="explorer")
+
+    def stressed(self, operations=77):
+        return dict(row("stressed", operations=operations), check="kill -9")
 
     def write_report(self, rows):
         with open(os.path.join(self.root, "report.json"), "w", encoding="utf-8") as file:
@@ -297,22 +319,20 @@ class Readme(StubProject):
     def test_what_is_written_is_found_again(self):
         with open(os.path.join(self.root, "README.md"), encoding="utf-8") as file:
             text = file.read()
-        self.assertIn("| model | explored | 2x1 | 1,234 states | 1.5 s | COMPLETE |", text)
+        self.assertIn("| model | explorer | 1 configurations | 1,234 states | 1.5 s | 1 COMPLETE |", text)
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
         self.assertNotIn("build |", text)
         self.assertEqual(self.verify("readme", "--check", "report.json").returncode, 0)
 
     def test_times_and_amounts_of_work_may_differ(self):
-        self.write_report([row("explored", result="COMPLETE", states=1234, seconds=9.5),
-                           row("stressed", operations=78)])
+        self.write_report([self.good(seconds=9.5), self.stressed(78)])
         self.assertEqual(self.verify("readme", "--check", "report.json").returncode, 0)
 
     def test_drift_is_found(self):
-        good = row("explored", result="COMPLETE", states=1234)
-        for rows in ([dict(good, figures={"states": 1235}), row("stressed", operations=77)],
-                     [dict(good, result="INCOMPLETE"), row("stressed", operations=77)],
-                     [good],
-                     [good, row("stressed", operations=77), row("new")]):
+        good, stressed = self.good(), self.stressed()
+        for rows in ([self.good(1235), stressed],
+                     [dict(good, result="INCOMPLETE"), stressed],
+                     [good], [good, stressed, dict(row(), check="new")]):
             with self.subTest(rows=rows):
                 self.write_report(rows)
                 answer = self.verify("readme", "--check", "report.json")

@@ -63,7 +63,7 @@ def run(root, stage, check, args, number, display):
     base = os.path.join(root, "build", "verify", f"{stage.name}-{number}")
     with contextlib.suppress(FileNotFoundError):
         os.remove(base + ".json")
-    argv = check.argv(args.seed)
+    argv = check.argv(args.seed, args.depth)
     said, wrong, code, limit = [], "", report.USAGE, LIMIT_SECONDS[args.depth]
     start = time.monotonic()
     work = display.begin(stage.name, check.what)
@@ -81,6 +81,8 @@ def run(root, stage, check, args, number, display):
     if len(rows) == 1:
         rows[0].figures.setdefault("seconds", round(time.monotonic() - start, 1))
     code, rows = _judge(stage, check, code, rows, wrong)
+    for row in rows:
+        row.check = check.what
     stage.rows += rows
     if code == report.OK:
         return []

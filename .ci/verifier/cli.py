@@ -79,7 +79,7 @@ def print_commands(root, args):
         elif stage == "build":
             lines += [argv for _, argv in build.commands(needed)]
         else:
-            lines += [check.argv(args.seed) for check in plan.checks(stage, args.depth)]
+            lines += [check.argv(args.seed, args.depth) for check in plan.checks(stage, args.depth)]
     if args.command == "test":
         lines.append(ctest.command())
     for argv in lines:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 STAGES = ("setup", "build", "spec", "model", "relacy", "stress", "store")
-DEPTHS = ("quick", "default", "nightly")
 TEST_PRESETS = ("release", "clang", "tsan", "asan", "relacy")
 
 MODEL = ("release", "bellwether_model", "model/bellwether_model")
@@ -21,61 +20,72 @@ def built_path(tool):
 @dataclass(frozen=True)
 class Check:
     """One command. `tool` is a script, or (preset, target, path below the preset's build folder);
-    `built` are such tools that a script runs in its turn."""
+    `built` are such tools that a script runs in its turn. A depth without arguments of its own takes
+    those of the default; SKIP leaves the check out there."""
     what: str
+    unit: str  # what one row of its report is
     tool: object
-    args: str
-    depths: tuple = DEPTHS
+    default: str
+    quick: str = None
+    nightly: str = None
     built: tuple = ()
+
+    def args(self, depth):
+        own = getattr(self, depth)
+        return self.default if own is None else own
+
+    def argv(self, seed, depth="default"):
+        path = self.tool if isinstance(self.tool, str) else built_path(self.tool)
+        return [path, *self.args(depth).format(seed=seed, model=built_path(MODEL)).split()]
 
     def needs(self):
         return self.built if isinstance(self.tool, str) else (self.tool, *self.built)
 
-    def argv(self, seed):
-        path = self.tool if isinstance(self.tool, str) else built_path(self.tool)
-        return [path, *self.args.format(seed=seed, model=built_path(MODEL)).split()]
 
-
-QUICK, DEFAULT, NIGHTLY = (("quick",), ("default",), ("nightly",))
-LONGER = ("default", "nightly")
+SKIP = "skip"
 
 CHECKS = {
     "spec": (
-        Check("TLC", "spec/tlc", "mc", ("quick", "default")),
-        Check("TLC", "spec/tlc", "mc --nightly", NIGHTLY),
-        Check("seeded faults", "spec/tlc", "bugs", LONGER),
+        Check("TLC: safety, liveness, refinement", "configurations", "spec/tlc", "mc",
+              nightly="mc --nightly"),
+        Check("seeded faults", "faults and controls", "spec/tlc", "bugs", quick=SKIP),
     ),
     "model": (
-        Check("explore", MODEL, "explore --mode serial --writers 3 --writes 1"),
-        Check("parity", PARITY, "Serial2x1 Serial3x1 --model {model}", QUICK, (MODEL,)),
-        Check("parity", PARITY, "--model {model}", DEFAULT, (MODEL,)),
-        Check("parity", PARITY, "--nightly --model {model}", NIGHTLY, (MODEL,)),
+        Check("explorer", "searches", MODEL, "explore --mode serial --writers 3 --writes 1"),
+        Check("parity with TLC, states and edges", "configurations", PARITY, "--model {model}",
+              quick="Serial2x1 Serial3x1 --model {model}", nightly="--nightly --model {model}",
+              built=(MODEL,)),
     ),
     "relacy": (
-        Check("scenarios", RELACY, "--set quick --seed {seed}", QUICK),
-        Check("scenarios", RELACY, "--set push --seed {seed}", DEFAULT),
-        Check("scenarios", RELACY, "--set nightly --seed {seed}", NIGHTLY),
+        Check("interleavings and stale reads", "searches", RELACY, "--set push --seed {seed}",
+              quick="--set quick --seed {seed}", nightly="--set nightly --seed {seed}"),
     ),
     "stress": (
-        Check("TSan", TSAN, "run --seed {seed} --seconds 1 --threads 4", QUICK),
-        Check("TSan", TSAN, "run --seed {seed}", LONGER),
-        Check("ASan", ASAN, "run --seed {seed} --seconds 1 --threads 4", QUICK),
-        Check("ASan", ASAN, "run --seed {seed}", LONGER),
-        Check("power failures", STRESS, "crash --seed {seed}", ("quick", "default")),
-        Check("power failures", STRESS, "crash --seed {seed} --count 20000", NIGHTLY),
-        Check("forgotten duties", STRESS, "mutants --seed {seed}"),
-        Check("kill -9", STRESS, "kill --seed {seed} --count 10", QUICK),
-        Check("kill -9", STRESS, "kill --seed {seed}", LONGER),
+        Check("threads under TSan", "runs", TSAN, "run --seed {seed}",
+              quick="run --seed {seed} --seconds 1 --threads 4"),
+        Check("threads under ASan and UBSan", "runs", ASAN, "run --seed {seed}",
+              quick="run --seed {seed} --seconds 1 --threads 4"),
+        Check("power failures", "runs", STRESS, "crash --seed {seed}",
+              nightly="crash --seed {seed} --count 20000"),
+        Check("forgotten duties", "mutants", STRESS, "mutants --seed {seed}"),
+        Check("kill -9", "runs", STRESS, "kill --seed {seed}",
+              quick="kill --seed {seed} --count 10"),
     ),
     "store": (
-        Check("kill and reopen", STRESS, "store --seed {seed} --batches 20000", QUICK),
-        Check("kill and reopen", STRESS, "store --seed {seed}", LONGER),
+        Check("kill and reopen, measured", "runs", STRESS, "store --seed {seed}",
+              quick="store --seed {seed} --batches 20000"),
     ),
 }
 
 
+def unit_of(what):
+    """What one row of this check's report is; of a check that is no longer in the plan, a row."""
+    return next((check.unit for stage in CHECKS.values() for check in stage if check.what == what),
+                "rows")
+
+
 def checks(stage, depth):
-    return [check for check in CHECKS.get(stage, ()) if depth in check.depths]
+    return [check for check in CHECKS.get(stage, ()) if check.args(depth) != SKIP]
 
 
 def with_prerequisites(stages, depth):

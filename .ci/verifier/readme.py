@@ -5,12 +5,12 @@ import os
 import re
 import sys
 
-from verifier import report
+from verifier import plan, report
 
 STAGES = ("spec", "model", "relacy", "stress", "store")
 BEGIN = "<!-- results: ./verify readme --write build/verify/verify.json -->"
 END = "<!-- end of results -->"
-HEADINGS = ("stage", "what", "bounds", "checked", "time", "result")
+HEADINGS = ("stage", "what", "how many", "checked", "time", "result")
 # Counts that a seed and bounds determine. How many operations fit into a time they do not.
 EXACT_UNITS = ("states", "executions", "edges")
 
@@ -19,14 +19,19 @@ class ReadmeError(Exception):
     """One line: what cannot be read."""
 
 
+def _summaries(rows):
+    for check in dict.fromkeys(row.check for row in rows):
+        yield report.summary(check, plan.unit_of(check), [row for row in rows if row.check == check])
+
+
 def rows_of_report(path):
-    """The table's rows: those of the stages that check something."""
+    """The table's rows: one for each check of the stages that check something."""
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
         return [[stage["name"], row.what, row.bounds, row.count(), row.seconds(), row.result]
                 for stage in data["stages"] if stage["name"] in STAGES
-                for row in (report.Row(**each) for each in stage["rows"])]
+                for row in _summaries([report.Row(**each) for each in stage["rows"]])]
     except OSError as error:
         raise ReadmeError(f"readme: {path}: {error.strerror}; ./verify --json writes it") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -15,30 +15,52 @@ COUNTS = ("states", "distinct", "executions", "operations", "edges")
 CRASHES = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 
 
+# How a row's result begins that is a find and not a search: no state need have been visited for it.
+FINDS = ("killed", "violates")
+FAMILIES = ("COMPLETE", "ok", *FINDS)
+
+
 @dataclass
 class Row:
-    """One thing that was checked, and what came out."""
+    """One thing that was checked, and what came out. `check` names the plan's command that said so."""
     what: str
     bounds: str
     result: str
     figures: dict = field(default_factory=dict)
+    check: str = ""
 
     @property
     def passed(self):
         return not self.result.startswith(("FAILED", "INCOMPLETE"))
 
-    def count(self):
-        """The one number a reader wants: distinct states before all visited, else executions, …"""
+    def counted(self):
+        """The one number a reader wants, with its unit: distinct states before all visited, …"""
         for key, unit in (("distinct", "states"), ("states", "states"),
                           ("executions", "executions"), ("operations", "operations"),
                           ("edges", "edges")):
             if key in self.figures:
-                return f"{self.figures[key]:,} {unit}"
-        return ""
+                return self.figures[key], unit
+        return 0, ""
+
+    def count(self):
+        number, unit = self.counted()
+        return f"{number:,} {unit}" if unit else ""
 
     def seconds(self):
         value = self.figures.get("seconds")
         return "" if value is None else f"{value:.1f} s"
+
+
+def summary(check, unit, rows):
+    """Many rows of one check as one: how many, their sums, and how many came out how."""
+    figures = {"seconds": sum(row.figures.get("seconds", 0) for row in rows)}
+    for number, name in (row.counted() for row in rows):
+        if name:
+            figures[name] = figures.get(name, 0) + number
+    families = [next((name for name in FAMILIES if row.result.startswith(name)), row.result)
+                for row in rows]
+    counts = [f"{families.count(name)} {name}" for name in dict.fromkeys(families)]
+    return Row(check, f"{len(rows)} {unit}", ", ".join(counts), figures, check)
 
 
 @dataclass
@@ -101,7 +123,7 @@ def vacuous(rows):
         return "the report has no rows: nothing was checked"
     for row in rows:
         counts = [row.figures[key] for key in COUNTS if key in row.figures]
-        if row.passed and (not counts or min(counts) <= 0):
+        if row.passed and not row.result.startswith(FINDS) and (not counts or min(counts) <= 0):
             return f"'{row.what}' reports no state, execution or operation: nothing was checked"
     return ""
 

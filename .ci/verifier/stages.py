@@ -8,6 +8,7 @@ import time
 from verifier import build, checks, display, plan, process, report, setup
 
 BUILD_LINES_SHOWN = 40
+ROWS_SHOWN = 20  # of one check; the JSON and JUnit reports hold them all
 
 
 @contextlib.contextmanager
@@ -77,6 +78,19 @@ def run_in_order(root, names, args, needed):
     return done
 
 
+def _shown(rows):
+    """The rows of the last table. Of a check with very many, those that failed and one for the rest."""
+    for check in dict.fromkeys(row.check for row in rows):
+        mine = [row for row in rows if row.check == check]
+        if len(mine) <= ROWS_SHOWN:
+            yield from mine
+            continue
+        passed = [row for row in mine if row.passed]
+        yield from (row for row in mine if not row.passed)
+        if passed:
+            yield report.summary(check, plan.unit_of(check), passed)
+
+
 def _summary(args, data, done):
     total = display.clock(sum(stage.seconds for stage in done))
     if data["ok"]:
@@ -100,6 +114,6 @@ def run(root, args):
     show = display.make([])
     show.say("")
     show.table([(stage.name, row.what, row.bounds, row.count(), row.seconds(), row.result)
-                for stage in done for row in stage.rows])
+                for stage in done for row in _shown(stage.rows)])
     show.say(_summary(args, data, done))
     return data["exit"]

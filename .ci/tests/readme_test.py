@@ -1,0 +1,49 @@
+"""The README's exact figures are those that the spec and the explorations are held to."""
+
+import json
+import os
+import unittest
+
+from stub_project import ROOT
+from verifier import plan, readme
+
+RELACY_SETS = ("quick", "push")  # what the default run explores; a run without a set is in push
+
+
+def read(*path):
+    with open(os.path.join(ROOT, *path), encoding="utf-8") as file:
+        return json.load(file)
+
+
+class Drift(unittest.TestCase):
+    def setUp(self):
+        self.rows = {(row[0], row[1]): row for row in readme.rows_of_readme(ROOT)}
+
+    def check(self, stage, number, count):
+        """Of the stage's first check: how many, and how many states or executions in all."""
+        check = plan.CHECKS[stage][0]
+        row = self.rows[(stage, check.what)]
+        self.assertEqual(row[2:4], [f"{number} {check.unit}", count])
+
+    def test_the_spec_is_as_its_manifest_says(self):
+        pushed = [entry for entry in read("spec", "manifest.json")["mc"].values()
+                  if entry["set"] == "push"]
+        states = sum(entry.get("distinct", 0) for entry in pushed)
+        self.check("spec", len(pushed), f"{states:,} states")
+
+    def test_the_explorations_are_as_their_list_says(self):
+        runs = [run for run in read("relacy_tests", "runs.json")
+                if run.get("set", "push") in RELACY_SETS]
+        executions = sum(run["executions"] for run in runs)
+        self.check("relacy", len(runs), f"{executions:,} executions")
+
+    def test_every_check_of_the_plan_has_a_row_and_passed(self):
+        planned = {(stage, check.what) for stage, checks in plan.CHECKS.items() for check in checks}
+        self.assertEqual(set(self.rows), planned)
+        for row in self.rows.values():
+            self.assertNotIn("FAILED", row[5])
+            self.assertNotIn("INCOMPLETE", row[5])
+
+
+if __name__ == "__main__":
+    unittest.main()
