@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import unittest
 
 from stub_project import ROOT
@@ -43,6 +44,19 @@ class Drift(unittest.TestCase):
         for row in self.rows.values():
             self.assertNotIn("FAILED", row[5])
             self.assertNotIn("INCOMPLETE", row[5])
+
+
+class Example(unittest.TestCase):
+    def test_the_cxx_example_compiles(self):
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+            code = file.read().split("```cpp\n")[1].split("```")[0]
+        include, body = code.split("\n\n", 1)
+        source = f"#include <cstdio>\n{include}\nint main() {{\n{body}}}\n"
+        answer = subprocess.run(
+            ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++", "-I",
+             os.path.join(ROOT, "impl"), "-"], input=source, text=True, capture_output=True,
+            check=False)
+        self.assertEqual(answer.returncode, 0, answer.stderr)
 
 
 if __name__ == "__main__":

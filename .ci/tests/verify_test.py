@@ -348,13 +348,19 @@ class Readme(StubProject):
 
 class Interrupt(StubProject):
     def test_no_child_is_left_behind(self):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            with self.subTest(signal=number):
-                pids = os.path.join(self.root, f"pids{number}")
-                self.script(self.tool_paths("bellwether_relacy")[0],
-                            STUBBORN_TOOL.format(path=pids))
-                process = subprocess.Popen([os.path.join(self.root, "verify")], text=True,
-                                           env=self.environment(), stdout=subprocess.PIPE)
+        relacy = self.tool_paths("bellwether_relacy")[0]
+        for number, tool, args in ((signal.SIGINT, relacy, []), (signal.SIGTERM, "bin/cmake", []),
+                                   (signal.SIGHUP, "spec/tlc", []),
+                                   (signal.SIGINT, "bin/ctest", ["test"])):
+            with self.subTest(signal=number, tool=tool):
+                for path in ("bin/cmake", "bin/ctest"):
+                    self.script(path, "")
+                self.reports("spec/tlc")
+                pids = os.path.join(self.root, "pids-" + os.path.basename(tool))
+                self.script(tool, STUBBORN_TOOL.format(path=pids))
+                process = subprocess.Popen([os.path.join(self.root, "verify"), *args], text=True,
+                                           env=self.environment(), stdout=subprocess.PIPE,
+                                           stderr=subprocess.STDOUT)
                 wait_for(lambda path=pids: os.path.exists(path))
                 with open(pids, encoding="utf-8") as file:
                     children = file.read().split()
