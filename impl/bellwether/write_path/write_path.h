@@ -173,7 +173,6 @@ class WritePath {
         state = STATE_PARALLEL_MEMTABLE_WRITER;
       } else {
         InsertInto(&group);
-        SetLastSequence(&group);
         write_thread_.ExitAsBatchGroupLeader(&group);
       }
     }
@@ -207,7 +206,6 @@ class WritePath {
         state = STATE_PARALLEL_MEMTABLE_WRITER;
       } else {
         InsertInto(&memtable_group);
-        SetLastSequence(&memtable_group);
         write_thread_.ExitAsMemTableWriter(&memtable_group);
       }
     }
@@ -314,13 +312,15 @@ class WritePath {
     return options_.allow_concurrent_memtable_write && group.size.Get() > 1;
   }
 
-  // The leader inserts for all.
+  // The leader inserts for all, and publishes; nothing of a group that is refused or has failed.
   void InsertInto(Group* group) {
     Status status = group->status.Get();
+    if (!status.ok()) return;
     group->ForEachWriter([&](Writer* w) {
       if (status.ok()) status = InsertOne(w);
     });
     group->status.Set(status);
+    SetLastSequence(group);
   }
 
   Status InsertOne(const Writer* w) {
@@ -337,6 +337,7 @@ class WritePath {
   }
 
   // Publishes the group; a memtable error poisons the path instead.
+  // REQUIRES: the group was inserted, or its status is the memtable's error.
   void SetLastSequence(Group* group) {
     const Status status = group->status.Get();
     if (status.ok()) {

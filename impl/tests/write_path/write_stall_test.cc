@@ -87,6 +87,9 @@ TEST_P(WriteStallTest, ALeaderWithNoSlowdownFailsItsGroupInsteadOfStalling) {
   EXPECT_THAT(log_.records, ElementsAre("a"));
   EXPECT_THAT(Codes(), ElementsAre(Code::kOk, Code::kIncomplete, Code::kIncomplete));
   EXPECT_EQ(path_.LastSequence(), 1u);
+  log_.bytes = 0;
+  const TestBatch later{'d'};
+  EXPECT_TRUE(path_.Write({}, &later).status.ok()) << "the refusal has poisoned the path";
 }
 
 TEST_P(WriteStallTest, CloseEndsAStall) {
