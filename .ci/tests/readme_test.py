@@ -24,7 +24,7 @@ class Drift(unittest.TestCase):
         """Of the stage's first check: how many, and how many states or executions in all."""
         check = plan.CHECKS[stage][0]
         row = self.rows[(stage, check.what)]
-        self.assertEqual(row[2:4], [f"{number} {check.unit}", count])
+        self.assertEqual(row[2:4], [f"{number} {check.unit}s", count])
 
     def test_the_spec_is_as_its_manifest_says(self):
         pushed = [entry for entry in read("spec", "manifest.json")["mc"].values()

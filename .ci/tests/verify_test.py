@@ -145,6 +145,13 @@ class Stages(StubProject):
         self.script(self.tool_paths("bellwether_relacy")[0], "")
         self.run_json(code=12)
 
+    def test_what_the_store_measures_is_shown(self):
+        self.reports(self.tool_paths("bellwether_stress")[-1], 0, [
+            row("store, serial, sync", operations=9, batches_per_second=12345.6, group_mean=4.27,
+                group_max=8, p50_us=429.0, p99_us=12432.1, p999_us=21786.9)])
+        _, answer = self.run_json("--stage", "store")
+        self.assertRegex(answer.stdout, r"store, serial, sync +2x1 +12,346 +4\.3 +8 +429 +12,432")
+
     def test_very_many_rows_are_one_in_the_table_but_what_failed_stands_alone(self):
         rows = [row(f"s{i}", result="COMPLETE", executions=10) for i in range(29)]
         rows += [row("bad", result="FAILED here", executions=7), row("m", result="killed by X")]
@@ -152,7 +159,7 @@ class Stages(StubProject):
         data, answer = self.run_json(code=12)
         lines = [line for line in answer.stdout.splitlines() if line.startswith("relacy")]
         self.assertTrue(any("FAILED here" in line for line in lines))
-        self.assertTrue(any("30 searches" in line and "293 executions" in line
+        self.assertTrue(any("30 explorations" in line and "293 executions" in line
                             and "29 COMPLETE, 1 killed" in line for line in lines), lines)
         stage = next(stage for stage in data["stages"] if stage["name"] == "relacy")
         self.assertEqual(len(stage["rows"]), 31)
@@ -319,9 +326,10 @@ class Readme(StubProject):
     def test_what_is_written_is_found_again(self):
         with open(os.path.join(self.root, "README.md"), encoding="utf-8") as file:
             text = file.read()
-        self.assertIn("| model | explorer | 1 configurations | 1,234 states | 1.5 s | 1 COMPLETE |", text)
+        self.assertIn("| model | explorer | 1 exploration | 1,234 states | 1.5 s | 1 COMPLETE |", text)
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
         self.assertNotIn("build |", text)
+        self.assertNotIn("measured", text)
         self.assertEqual(self.verify("readme", "--check", "report.json").returncode, 0)
 
     def test_times_and_amounts_of_work_may_differ(self):

@@ -1,12 +1,13 @@
-"""What a person sees while verify works, and the one table at its end."""
+"""What a person sees while verify works, and the tables at its end."""
 
 import importlib
 import importlib.util
 import sys
 import time
 
+from verifier import report
+
 PLAIN_SECONDS_BETWEEN_LINES = 5.0
-HEADINGS = ("stage", "what", "bounds", "checked", "time", "result")
 
 
 def clock(seconds):
@@ -66,8 +67,8 @@ class PlainDisplay:
                  f"  {clock(stage.seconds)}")
 
     def table(self, rows):
-        rows = [HEADINGS, *rows]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+        """Headings, then rows."""
+        widths = [max(map(len, column)) for column in zip(*rows)]
         for row in rows:
             self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
@@ -119,15 +120,16 @@ class RichDisplay:
         self.tick()
 
     def table(self, rows):
+        """Headings, then rows."""
         text, table = importlib.import_module("rich.text"), importlib.import_module("rich.table")
         box = importlib.import_module("rich.box")
         grid = table.Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for heading in HEADINGS:
-            grid.add_column(heading, justify="right" if heading in ("checked", "time") else "left")
-        for row in rows:
-            *cells, result = row
-            bad = result.startswith(("FAILED", "INCOMPLETE"))
-            grid.add_row(*map(text.Text, cells), text.Text(result, "bold red" if bad else "green"))
+        for heading, numeric in zip(rows[0], report.numeric_columns(rows)):
+            grid.add_column(heading, justify="right" if numeric else "left")
+        for row in rows[1:]:
+            *cells, last = row
+            bad = last.startswith(("FAILED", "INCOMPLETE"))
+            grid.add_row(*map(text.Text, cells), text.Text(last, "bold red" if bad else "green"))
         self.console.print(grid)
 
 

@@ -46,33 +46,33 @@ SKIP = "skip"
 
 CHECKS = {
     "spec": (
-        Check("TLC: safety, liveness, refinement", "configurations", "spec/tlc", "mc",
+        Check("TLC: safety, liveness, refinement", "configuration", "spec/tlc", "mc",
               nightly="mc --nightly"),
-        Check("seeded faults", "faults and controls", "spec/tlc", "bugs", quick=SKIP),
+        Check("seeded faults", "TLC run", "spec/tlc", "bugs", quick=SKIP),
     ),
     "model": (
-        Check("explorer", "searches", MODEL, "explore --mode serial --writers 3 --writes 1"),
-        Check("parity with TLC, states and edges", "configurations", PARITY, "--model {model}",
+        Check("explorer", "exploration", MODEL, "explore --mode serial --writers 3 --writes 1"),
+        Check("parity with TLC, states and edges", "configuration", PARITY, "--model {model}",
               quick="Serial2x1 Serial3x1 --model {model}", nightly="--nightly --model {model}",
               built=(MODEL,)),
     ),
     "relacy": (
-        Check("interleavings and stale reads", "searches", RELACY, "--set push --seed {seed}",
+        Check("interleavings and stale reads", "exploration", RELACY, "--set push --seed {seed}",
               quick="--set quick --seed {seed}", nightly="--set nightly --seed {seed}"),
     ),
     "stress": (
-        Check("threads under TSan", "runs", TSAN, "run --seed {seed}",
+        Check("threads under TSan", "run", TSAN, "run --seed {seed}",
               quick="run --seed {seed} --seconds 1 --threads 4"),
-        Check("threads under ASan and UBSan", "runs", ASAN, "run --seed {seed}",
+        Check("threads under ASan and UBSan", "run", ASAN, "run --seed {seed}",
               quick="run --seed {seed} --seconds 1 --threads 4"),
-        Check("power failures", "runs", STRESS, "crash --seed {seed}",
+        Check("power failures", "run", STRESS, "crash --seed {seed}",
               nightly="crash --seed {seed} --count 20000"),
-        Check("forgotten duties", "mutants", STRESS, "mutants --seed {seed}"),
-        Check("kill -9", "runs", STRESS, "kill --seed {seed}",
+        Check("forgotten duties", "run", STRESS, "mutants --seed {seed}"),
+        Check("kill -9", "run", STRESS, "kill --seed {seed}",
               quick="kill --seed {seed} --count 10"),
     ),
     "store": (
-        Check("kill and reopen, measured", "runs", STRESS, "store --seed {seed}",
+        Check("kill and reopen, measured", "run", STRESS, "store --seed {seed}",
               quick="store --seed {seed} --batches 20000"),
     ),
 }
@@ -81,7 +81,7 @@ CHECKS = {
 def unit_of(what):
     """What one row of this check's report is; of a check that is no longer in the plan, a row."""
     return next((check.unit for stage in CHECKS.values() for check in stage if check.what == what),
-                "rows")
+                "row")
 
 
 def checks(stage, depth):

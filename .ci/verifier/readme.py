@@ -24,18 +24,23 @@ def _summaries(rows):
         yield report.summary(check, plan.unit_of(check), [row for row in rows if row.check == check])
 
 
-def rows_of_report(path):
-    """The table's rows: one for each check of the stages that check something."""
+def read_report(path):
+    """[(stage, its rows)] of the stages that check something."""
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-        return [[stage["name"], row.what, row.bounds, row.count(), row.seconds(), row.result]
-                for stage in data["stages"] if stage["name"] in STAGES
-                for row in _summaries([report.Row(**each) for each in stage["rows"]])]
+        return [(stage["name"], [report.Row(**each) for each in stage["rows"]])
+                for stage in data["stages"] if stage["name"] in STAGES]
     except OSError as error:
         raise ReadmeError(f"readme: {path}: {error.strerror}; ./verify --json writes it") from None
     except (ValueError, KeyError, TypeError) as error:
         raise ReadmeError(f"readme: {path}: no report of ./verify ({error!r})") from None
+
+
+def table_of(stages):
+    """The table's rows: one for each check."""
+    return [[stage, row.what, row.bounds, row.count(), row.seconds(), row.result]
+            for stage, rows in stages for row in _summaries(rows)]
 
 
 def _split(root):
@@ -52,20 +57,25 @@ def _split(root):
 def rows_of_readme(root):
     _, _, inside, _ = _split(root)
     rows = [[cell.strip() for cell in line.strip("|").split("|")]
-            for line in inside.strip().splitlines()]
+            for line in inside.strip().partition("\n\n")[0].splitlines()]
     if len(rows) < 3 or tuple(rows[0]) != HEADINGS or {len(row) for row in rows} != {len(HEADINGS)}:
         raise ReadmeError("readme: README.md holds no results table; ./verify readme --write")
     return rows[2:]
 
 
-def _cells(values):
-    return "| " + " | ".join(str(value).replace("|", "∣") for value in values) + " |"
+def _markdown(rows):
+    cells = [[str(cell).replace("|", "∣") for cell in row] for row in rows]
+    rule = ["---:" if numeric else "---" for numeric in report.numeric_columns(cells)]
+    return "".join("| " + " | ".join(row) + " |\n" for row in [cells[0], rule, *cells[1:]])
 
 
-def write(root, rows):
+def write(root, stages):
+    """The table of checks, then what was measured on the way: that part nothing compares."""
     path, before, _, after = _split(root)
-    lines = [_cells(HEADINGS), "|---|---|---|---:|---:|---|", *map(_cells, rows)]
-    report.write_atomically(path, before + "\n" + "\n".join(lines) + "\n" + after)
+    text = _markdown([HEADINGS, *table_of(stages)])
+    if measured := report.measures(rows for _, rows in stages):
+        text += "\n" + _markdown(measured)
+    report.write_atomically(path, f"{before}\n{text}{after}")
 
 
 def _key(row):
@@ -91,16 +101,14 @@ def differences(readme, found):
 
 
 def compare(root, path):
-    return list(differences(rows_of_readme(root),
-                            [[cell.replace("|", "∣") for cell in row]
-                             for row in rows_of_report(path)]))
+    return list(differences(rows_of_readme(root), table_of(read_report(path))))
 
 
 def run(root, check, new):
     """./verify readme: 12 when the table is not that of the report."""
     try:
         if new:
-            write(root, rows_of_report(new))
+            write(root, read_report(new))
             return report.OK
         wrong = compare(root, check)
     except ReadmeError as error:

@@ -51,6 +51,27 @@ class Row:
         return "" if value is None else f"{value:.1f} s"
 
 
+# What is measured, not counted: how the `store` stage's figures are called to a reader.
+WORDY = ("bounds", "how many", "result")  # begins with a number, reads as text
+MEASURES = (("batches_per_second", "batches/s", ",.0f"), ("group_mean", "group mean", ".1f"),
+            ("group_max", "group max", ",.0f"), ("p50_us", "p50 µs", ",.0f"),
+            ("p99_us", "p99 µs", ",.0f"), ("p999_us", "p99.9 µs", ",.0f"))
+
+
+def measures(stages):
+    """One line of cells for each row that measured something, below their headings; else nothing."""
+    lines = [[row.what, row.bounds, *(format(row.figures.get(key, 0), style)
+                                      for key, _, style in MEASURES)]
+             for rows in stages for row in rows if MEASURES[0][0] in row.figures]
+    return [["measured", "bounds", *(name for _, name, _ in MEASURES)], *lines] if lines else []
+
+
+def numeric_columns(table):
+    """For each column: whether what stands below its heading are numbers, to be aligned as such."""
+    return [all(cell[:1].isdigit() for cell in column[1:] if cell) and column[0] not in WORDY
+            for column in zip(*table)]
+
+
 def summary(check, unit, rows):
     """Many rows of one check as one: how many, their sums, and how many came out how."""
     figures = {"seconds": sum(row.figures.get("seconds", 0) for row in rows)}
@@ -60,7 +81,8 @@ def summary(check, unit, rows):
     families = [next((name for name in FAMILIES if row.result.startswith(name)), row.result)
                 for row in rows]
     counts = [f"{families.count(name)} {name}" for name in dict.fromkeys(families)]
-    return Row(check, f"{len(rows)} {unit}", ", ".join(counts), figures, check)
+    return Row(check, f"{len(rows)} {unit}{'s' * (len(rows) != 1)}", ", ".join(counts), figures,
+               check)
 
 
 @dataclass

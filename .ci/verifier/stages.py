@@ -8,6 +8,7 @@ import time
 from verifier import build, checks, display, plan, process, report, setup
 
 BUILD_LINES_SHOWN = 40
+HEADINGS = ("stage", "what", "bounds", "checked", "time", "result")
 ROWS_SHOWN = 20  # of one check; the JSON and JUnit reports hold them all
 
 
@@ -113,7 +114,10 @@ def run(root, args):
         report.write_json(path, data)
     show = display.make([])
     show.say("")
-    show.table([(stage.name, row.what, row.bounds, row.count(), row.seconds(), row.result)
-                for stage in done for row in _shown(stage.rows)])
+    show.table([HEADINGS, *([stage.name, row.what, row.bounds, row.count(), row.seconds(), row.result]
+                            for stage in done for row in _shown(stage.rows))])
+    if measured := report.measures(stage.rows for stage in done):
+        show.say("")
+        show.table(measured)
     show.say(_summary(args, data, done))
     return data["exit"]
