@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <limits>
 #include <map>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "bellwether/sync/std_sync.h"
+#include "interposed_sync.h"
 
 namespace bellwether {
 namespace {
@@ -165,6 +167,41 @@ RC_GTEST_PROP(MemTableProperty, ReadsAsAMapAtEverySnapshot, ()) {
                 (found == at[snapshot].end() ? "none" : found->second));
     }
   }
+}
+
+// A competitor links its entry between the search for a place and the CAS, at each CAS in turn and
+// on either side of the place.
+TEST(MemTable, ALostRaceForAPlaceIsRunAgainFromTheRightOne) {
+  using Interposed = testing::InterposedSync;
+  size_t lost = 0;
+  for (SequenceNumber sequence = 1; sequence < 300; ++sequence) {
+    for (const std::string competitor : {"a", "c", "e", "g"}) {
+      for (int turn = 0; turn < 3; ++turn) {
+        MemTable<Interposed> table;
+        ASSERT_TRUE(table.InsertInto(Puts({{"b", "b"}, {"f", "f"}}), 1000).ok());
+        int cas = 0;
+        Interposed::before_cas = [&](std::string_view order) {
+          if (order != orders::SkipList_LinkCas.name || cas++ != turn) return;
+          const auto hook = std::exchange(Interposed::before_cas, nullptr);
+          ASSERT_TRUE(table.InsertInto(Puts({{competitor, competitor}}), 2000 + sequence).ok());
+          ++lost;
+        };
+        ASSERT_TRUE(table.InsertInto(Puts({{"d", "d"}}), sequence).ok());
+        const bool competed = Interposed::before_cas == nullptr;
+        Interposed::before_cas = nullptr;
+        std::string keys;
+        MemTable<Interposed>::Iterator iterator(&table, kMaxSequenceNumber);
+        for (iterator.SeekToFirst(); iterator.Valid(); iterator.Next()) keys += iterator.key();
+        std::string expected = competed ? "bdf" + competitor : "bdf";
+        std::sort(expected.begin(), expected.end());
+        ASSERT_EQ(keys, expected) << "sequence " << sequence << " turn " << turn;
+        for (const char key : expected) {
+          ASSERT_TRUE(table.Get(std::string_view(&key, 1), kMaxSequenceNumber).has_value()) << key;
+        }
+      }
+    }
+  }
+  EXPECT_GT(lost, 300U * 4U);
 }
 
 // All threads insert versions of the same keys; readers check the order while they do.

@@ -129,6 +129,15 @@ TEST(WalReader, EveryFlippedBitOfEveryHeaderIsDetected) {
   }
 }
 
+TEST(WalReader, EveryFlippedBitOfABlocksTrailerIsDetected) {
+  for (size_t trailer = 1; trailer < kHeader; ++trailer) {
+    const TestLog log = BuildLogOfSizes({kWalBlockSize - kHeader - trailer, 20, 30});
+    for (size_t byte = kWalBlockSize - trailer; byte < kWalBlockSize; ++byte) {
+      for (size_t bit = 0; bit < 8; ++bit) ASSERT_NO_FATAL_FAILURE(ExpectDetected(log, byte, bit));
+    }
+  }
+}
+
 // A record that straddles blocks and comes last: its intact later fragments are no later record.
 TEST(WalReader, AFlipInAnyFragmentOfTheLastRecordIsATornTail) {
   const TestLog log = BuildLogOfSizes({100, 3 * kWalBlockSize});
@@ -284,6 +293,22 @@ std::string RawFragment(uint8_t type, std::string_view payload) {
   fragment.append(payload);
   EncodeFixed(fragment.data(), FragmentCrc(std::string_view(fragment).substr(kWalTypeOffset)));
   return fragment;
+}
+
+// No writer leaves a block unfinished, so such fragments are part of a value, not of the log.
+TEST(WalReader, FragmentsWhereNoWriterPutsThemAreNoRecords) {
+  const TestLog log = SmallLog();
+  std::string payload = log.records[0].payload;
+  EncodeFixed(payload.data(), log.records.back().sequence + 2);
+  const auto first = static_cast<uint8_t>(FragmentType::kFirst);
+  const auto last = static_cast<uint8_t>(FragmentType::kLast);
+  const std::string split =
+      RawFragment(first, payload.substr(0, 15)) + RawFragment(last, payload.substr(15));
+  for (const std::string& tail : {split, "x" + split}) {
+    const ReadResult result = Read(log, log.contents + tail);
+    EXPECT_EQ(result.records, log.records.size());
+    EXPECT_EQ(result.end, WalEnd::kTornTail);
+  }
 }
 
 TEST(WalReader, AWholeRecordThatIsNoBatchIsCorruptionEvenAtTheEnd) {
