@@ -145,7 +145,7 @@ class CrashScenario {
   void Crash(ScenarioFigures* figures) {
     ++figures->crashes;
     power_failed_ = true;
-    if (disk_.Crash(random_.Next()) == SimulatedFileSystem::Loss::kAnyOrder) {
+    if (disk_.Crash(random_.Next()) == Loss::kAnyOrder) {
       lost_any_order_ = true;
     }
   }

@@ -20,7 +20,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -30,6 +29,7 @@
 #include <vector>
 
 #include "bellwether/storage/file_system.h"
+#include "stress/simulated_node.h"
 
 namespace bellwether::stress {
 
@@ -58,21 +58,13 @@ struct Fault {
 
 class SimulatedFileSystem final : public FileSystem {
  public:
-  static constexpr size_t kPageSize = 4096;
-  static constexpr size_t kSectorSize = 512;
-
   SimulatedFileSystem() : root_(std::make_shared<Node>(/*directory=*/true)) {}
-
-  // What became of the unsynced pages. After kInOrder a file ends, perhaps torn, where its losses
-  // begin, or holds only zeros from there on; after kAnyOrder pages may be missing before others
-  // that are there.
-  enum class Loss : uint8_t { kInOrder, kAnyOrder };
 
   Loss Crash(uint64_t seed) {
     const std::lock_guard lock(mutex_);
     std::mt19937_64 random(seed);
     const Loss loss = random() % 2 == 0 ? Loss::kInOrder : Loss::kAnyOrder;
-    CrashNode(root_.get(), loss, &random);
+    root_->Crash(loss, &random);
     ++generation_;
     powered_off_ = false;
     power_off_at_ = kNever;
@@ -206,7 +198,7 @@ class SimulatedFileSystem final : public FileSystem {
   Status SyncFile(const std::string& path) override {
     return SyncExisting(path, [](Node* file) {
       file->durable = file->cached;
-      file->uncut = kWhole;
+      file->uncut = Node::kWhole;
     });
   }
 
@@ -272,51 +264,10 @@ class SimulatedFileSystem final : public FileSystem {
   }
 
  private:
-  static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
-  static constexpr size_t kWhole = std::numeric_limits<size_t>::max();
-
-  struct Node;
+  using Node = SimulatedNode;
   using NodePtr = std::shared_ptr<Node>;
-  // New entry of each name (null: none). Made by one operation, so it is kept or lost as one.
-  using DirectoryChange = std::vector<std::pair<std::string, NodePtr>>;
-  using Entries = std::map<std::string, NodePtr>;
 
-  struct Node {
-    explicit Node(bool is_directory) : directory(is_directory) {}
-
-    void Change(const DirectoryChange& change) {
-      Apply(change, &entries);
-      unsynced.push_back(change);
-    }
-
-    static void Apply(const DirectoryChange& change, Entries* to) {
-      for (const auto& [name, node] : change) {
-        if (node != nullptr) {
-          (*to)[name] = node;
-        } else {
-          to->erase(name);
-        }
-      }
-    }
-
-    // A file is only appended to and cut, so what is not durable yet is its end.
-    void MakeDurable() {
-      durable.resize(std::min(durable.size(), uncut));
-      durable.append(cached, durable.size(), std::string::npos);
-      uncut = kWhole;
-    }
-
-    const bool directory;
-    // Of a file: what a reader sees, and what the disk holds.
-    std::string cached;
-    std::string durable;
-    size_t uncut = kWhole;  // bytes of `durable` that no unsynced Truncate cut off
-    uint64_t locked_in = kNever;
-    // Of a directory, likewise; and the changes in between.
-    Entries entries;
-    Entries durable_entries;
-    std::vector<DirectoryChange> unsynced;
-  };
+  static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
   class File final : public WritableFile {
    public:
@@ -352,7 +303,7 @@ class SimulatedFileSystem final : public FileSystem {
         : file_system_(file_system), node_(std::move(node)), generation_(generation) {}
     ~Lock() override {
       const std::lock_guard lock(file_system_->mutex_);
-      if (node_->locked_in == generation_) node_->locked_in = kNever;
+      if (node_->locked_in == generation_) node_->locked_in = Node::kUnlocked;
     }
 
    private:
@@ -479,49 +430,6 @@ class SimulatedFileSystem final : public FileSystem {
     uint64_t bytes = node.cached.size();
     for (const auto& [name, entry] : node.entries) bytes += Used(*entry);
     return bytes;
-  }
-
-  static void CrashNode(Node* node, Loss loss, std::mt19937_64* random) {
-    if (!node->directory) {
-      node->durable = CrashImage(*node, loss, random);
-      node->cached = node->durable;
-      node->uncut = kWhole;
-      return;
-    }
-    const uint64_t lost_of_three = (*random)() % 4;
-    for (const DirectoryChange& change : node->unsynced) {
-      if ((*random)() % 3 >= lost_of_three) Node::Apply(change, &node->durable_entries);
-    }
-    node->unsynced.clear();
-    node->entries = node->durable_entries;
-    for (const auto& [name, entry] : node->entries) CrashNode(entry.get(), loss, random);
-  }
-
-  static std::string CrashImage(const Node& file, Loss loss, std::mt19937_64* random) {
-    const auto below = [&](size_t bound) { return static_cast<size_t>((*random)() % bound); };
-    // An unsynced Truncate reached the disk, or it did not.
-    if (file.uncut < file.durable.size() && below(2) == 0) return file.durable;
-    std::string image = file.durable.substr(0, file.uncut);
-    const size_t synced = image.size();
-    if (file.cached.size() <= synced) return image;
-    const size_t appended = file.cached.size() - synced;
-    const size_t kept = below(4) == 0 ? 0 : below(2) == 0 ? appended : below(appended + 1);
-    image.resize(synced + kept, '\0');
-    const auto write_back = [&](size_t from, size_t end) {
-      from = std::max(from, synced);
-      end = std::min(end, image.size());
-      if (from < end) image.replace(from, end - from, file.cached, from, end - from);
-    };
-    if (loss == Loss::kInOrder) {
-      write_back(synced, below(2) == 0 ? image.size() : synced + below(kept + 1));
-      return image;
-    }
-    for (size_t page = synced / kPageSize * kPageSize; page < image.size(); page += kPageSize) {
-      const size_t fate = below(4);
-      if (fate < 2) write_back(page, page + kPageSize);
-      if (fate == 2) write_back(page, page + kSectorSize * below(kPageSize / kSectorSize));
-    }
-    return image;
   }
 
   mutable std::mutex mutex_;
