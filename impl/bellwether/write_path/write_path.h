@@ -136,7 +136,7 @@ class WritePath {
     write_thread_.EnterUnbatched(&w);
     if (options_.two_write_queues) nonmem_write_thread_.EnterUnbatched(&nonmem_w);
     const Status first_error = FirstError();
-    const Status status = first_error.ok() ? exclusive() : first_error;
+    Status status = first_error.ok() ? exclusive() : first_error;
     if (options_.two_write_queues) nonmem_write_thread_.ExitUnbatched(&nonmem_w);
     write_thread_.ExitUnbatched(&w);
     relief_.fetch_sub(1, orders::Relief_FetchAdd);
