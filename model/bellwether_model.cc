@@ -118,13 +118,15 @@ void PrintStep(int number, const Edge& edge) {
                std::string(ActionName(edge.step.action)).c_str());
 }
 
-// The behaviour that leads to the violation, and its last state.
-void PrintCounterexample(const Config& config, const Explorer& explorer) {
+// The behaviour that leads to the violation, its last state, and the search that finds it again.
+void PrintCounterexample(const Config& config, const Explorer& explorer,
+                         const std::string& command) {
   int number = 0;
   for (const Edge& edge : explorer.counterexample()) PrintStep(++number, edge);
   const uint32_t last =
       explorer.counterexample().empty() ? 0 : explorer.counterexample().back().target;
-  std::fprintf(stderr, "%s\n", CanonicalText(config, explorer.state(last)).c_str());
+  std::fprintf(stderr, "%s\nreproduce: %s\n", CanonicalText(config, explorer.state(last)).c_str(),
+               command.c_str());
 }
 
 // Writes `file` by `print(stream)`; false, which was said, if that failed.
@@ -175,7 +177,7 @@ std::string Judge(Explorer::Outcome outcome, const Explorer& explorer, uint64_t 
   return "FAILED: violates " + std::string(explorer.violated());
 }
 
-int Explore(const ExploreOptions& o) {
+int Explore(const ExploreOptions& o, const std::string& command) {
   const std::optional<Config> config = MakeConfig(o);
   const ApplyFunction apply = FindMutant(o.mutant);
   if (!config || apply == nullptr) return static_cast<int>(ExitCode::kUsage);
@@ -203,7 +205,7 @@ int Explore(const ExploreOptions& o) {
                {"depth", explorer.depth()},
                {"seconds", seconds},
                {"states_per_second", rate}}});
-  if (!explorer.violated().empty()) PrintCounterexample(*config, explorer);
+  if (!explorer.violated().empty()) PrintCounterexample(*config, explorer, command);
   if (outcome == Explorer::Outcome::kComplete && !Dump(o, *config, explorer)) {
     report.Fail(ExitCode::kUsage);
   }
@@ -224,7 +226,8 @@ int main(int argc, char** argv) try {
     bellwether::PrintError(app.get_name(), "a subcommand is required: explore; see --help");
     return static_cast<int>(bellwether::ExitCode::kUsage);
   }
-  return bellwether::model::Explore(explore);
+  return bellwether::model::Explore(explore,
+                                    CLI::detail::join(std::vector(argv, argv + argc), " "));
 } catch (const std::bad_alloc&) {
   bellwether::PrintError("bellwether_model", "INCOMPLETE: out of memory; give smaller bounds");
   return static_cast<int>(bellwether::ExitCode::kIncomplete);

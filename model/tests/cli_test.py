@@ -81,6 +81,7 @@ class Results(unittest.TestCase):
                 self.assertEqual(result.returncode, code)
                 self.assertIn(named, row["result"])
                 self.assertIn("   1 t", result.stderr)
+                self.assertRegex(result.stderr.splitlines()[-1], f"^reproduce: .* --mutant {mutant}$")
 
     def test_the_dump_is_the_graph(self):
         with tempfile.TemporaryDirectory() as directory:
