@@ -22,6 +22,8 @@ PACKAGES = (
     "libgtest-dev",
     "libgmock-dev",
     "librapidcheck-dev",   # random and shrinking API sequences
+    "libleveldb-dev",      # they read our logs, and we theirs
+    "librocksdb-dev",
     "relacy-dev",          # the weak-memory explorer
     "graphviz",            # diagrams from states that TLC dumped
     "python3-rich",        # what verify shows on a terminal
