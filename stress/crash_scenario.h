@@ -89,14 +89,13 @@ class CrashScenario {
         continue;
       }
       if (status.ok()) return std::nullopt;
+      disk_.Kill();
       const bool may_have_holes = status.code() == Status::Code::kCorruption && lost_any_order_;
       if (may_have_holes && options.recovery_mode != RecoveryMode::kPointInTime) {
         options.recovery_mode = RecoveryMode::kPointInTime;
         ++figures->point_in_time;
       } else if (!disturbed || status.code() != Status::Code::kIOError) {
         return Violation{"kOpen", status.ToString()};
-      } else {
-        disk_.Kill();
       }
     }
     return Violation{"kOpen", "it never succeeded"};

@@ -61,19 +61,19 @@ CHECKS = {
               quick="--set quick --seed {seed}", nightly="--set nightly --seed {seed}"),
     ),
     "stress": (
-        Check("threads under TSan", "run", TSAN, "run --seed {seed}",
-              quick="run --seed {seed} --seconds 1 --threads 4"),
-        Check("threads under ASan and UBSan", "run", ASAN, "run --seed {seed}",
-              quick="run --seed {seed} --seconds 1 --threads 4"),
+        Check("threads under TSan", "run", TSAN, "run --directory build --seed {seed}",
+              quick="run --directory build --seed {seed} --seconds 1 --threads 4"),
+        Check("threads under ASan and UBSan", "run", ASAN, "run --directory build --seed {seed}",
+              quick="run --directory build --seed {seed} --seconds 1 --threads 4"),
         Check("power failures", "run", STRESS, "crash --seed {seed}",
               nightly="crash --seed {seed} --count 20000"),
         Check("forgotten duties", "run", STRESS, "mutants --seed {seed}"),
-        Check("kill -9", "run", STRESS, "kill --seed {seed}",
-              quick="kill --seed {seed} --count 10"),
+        Check("kill -9", "run", STRESS, "kill --directory build --seed {seed}",
+              quick="kill --directory build --seed {seed} --count 10"),
     ),
     "store": (
-        Check("kill and reopen, measured", "run", STRESS, "store --seed {seed}",
-              quick="store --seed {seed} --batches 20000"),
+        Check("kill and reopen, measured", "run", STRESS, "store --directory build --seed {seed}",
+              quick="store --directory build --seed {seed} --batches 20000"),
     ),
 }
 
