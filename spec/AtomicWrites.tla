@@ -8,8 +8,9 @@
 EXTENDS Naturals, Sequences, FiniteSets
 
 CONSTANTS
-  AllWrites,   \* every write that is ever submitted
-  DurableWrites  \* those that are acknowledged only when they are durable (sync = true)
+  AllWrites,     \* every write that is ever submitted
+  DurableWrites, \* those that are acknowledged only when they are durable (sync = true)
+  UnseenWrites   \* those that put nothing where readers look (disable_memtable: Prepare)
 
 VARIABLES
   log,         \* the groups, oldest first
@@ -23,7 +24,8 @@ GroupOf(w) == {i \in 1..Len(log) : \E j \in 1..Len(log[i]) : log[i][j] = w}
 Logged(w) == GroupOf(w) # {}
 LoggedUpTo(w, n) == \E i \in GroupOf(w) : i <= n
 
-Outcomes == {"idle", "pending", "OK", "UnknownOutcome", "Aborted"}
+Refusals == {"Aborted", "CallbackFailed"}
+Outcomes == {"idle", "pending", "OK", "UnknownOutcome"} \cup Refusals
 
 Init ==
   /\ log = <<>>
@@ -59,10 +61,13 @@ Publish ==
        /\ \A w \in AllWrites : LoggedUpTo(w, n) => outcome[w] \in {"pending", "OK"}
   /\ UNCHANGED <<log, durable, outcome>>
 
+(* What the caller of w may rely on: it is in the log and, if it is to be seen, seen. *)
+Holds(w) == LoggedUpTo(w, IF w \in UnseenWrites THEN Len(log) ELSE published)
+
 (* The caller is told that its write holds. *)
 Acknowledge(w) ==
   /\ outcome[w] = "pending"
-  /\ LoggedUpTo(w, published)
+  /\ Holds(w)
   /\ w \in DurableWrites => LoggedUpTo(w, durable)
   /\ outcome' = [outcome EXCEPT ![w] = "OK"]
   /\ UNCHANGED <<log, durable, published>>
@@ -74,11 +79,11 @@ Fail(w) ==
   /\ outcome' = [outcome EXCEPT ![w] = "UnknownOutcome"]
   /\ UNCHANGED <<log, durable, published>>
 
-(* The caller is told that its write was not even logged. *)
+(* The caller is told that its write was not even logged, by the path or by its own callback. *)
 Refuse(w) ==
   /\ outcome[w] = "pending"
   /\ ~Logged(w)
-  /\ outcome' = [outcome EXCEPT ![w] = "Aborted"]
+  /\ \E refusal \in Refusals : outcome' = [outcome EXCEPT ![w] = refusal]
   /\ UNCHANGED <<log, durable, published>>
 
 Next ==
@@ -101,9 +106,9 @@ LoggedOnce == \A w \in AllWrites : Cardinality(GroupOf(w)) <= 1
 
 AcknowledgedHolds ==
   \A w \in AllWrites :
-    outcome[w] = "OK" => /\ LoggedUpTo(w, published)
+    outcome[w] = "OK" => /\ Holds(w)
                          /\ w \in DurableWrites => LoggedUpTo(w, durable)
 
 FailedIsUnseen ==
-  \A w \in AllWrites : outcome[w] \in {"UnknownOutcome", "Aborted"} => ~LoggedUpTo(w, published)
+  \A w \in AllWrites : outcome[w] \in {"UnknownOutcome"} \cup Refusals => ~LoggedUpTo(w, published)
 =============================================================================

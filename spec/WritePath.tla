@@ -1,61 +1,79 @@
 ------------------------------- MODULE WritePath -------------------------------
-(* A write's way from the caller to the memtable: RocksDB's DBImpl::WriteImpl.  *)
-(* The queue (WriteThread) is composed with the log, the memtable, publication  *)
-(* and the errors of the environment; the whole refines AtomicWrites.           *)
+(* A write's way from the caller to the memtable: RocksDB's DBImpl::WriteImpl   *)
+(* and PipelinedWriteImpl. The queues (WriteThread, MemTableWriters) are        *)
+(* composed with the log, the memtable, publication and the errors of the       *)
+(* environment; the whole refines AtomicWrites.                                 *)
+(*                                                                              *)
+(* Modes, by Options: {} serial; allow_concurrent_memtable_write parallel;      *)
+(* enable_pipelined_write pipelined; both together pipelined_parallel.          *)
 (*                                                                              *)
 (* Failure semantics. An error of the log or of the memtable fails every writer *)
 (* of the group that met it ("UnknownOutcome": recovery decides), publishes     *)
 (* nothing of it and poisons the path: every later leader refuses its group     *)
-(* ("Aborted": not logged) and still hands over, so that nobody hangs.          *)
+(* ("Aborted": not logged), or does not insert it if it is logged already       *)
+(* ("UnknownOutcome"), and still hands over, so that nobody hangs. A callback   *)
+(* that fails, fails its write alone ("CallbackFailed": not logged).            *)
 EXTENDS Naturals, Sequences, FiniteSets
 
 CONSTANTS
   Threads,          \* the callers of Write
   Writes,           \* how many writes each of them issues, one after the other
-  SyncWrites,       \* the writes with sync = true: a set of <<thread, number>>
-  MaxGroup,         \* max_write_batch_group_size_bytes, counted in writers
-  NULL,
   Options,          \* the RocksDB options that are on: {} is serial mode
+  MaxGroup,         \* max_write_batch_group_size_bytes, counted in writers
+  StrideThreshold,  \* parallel_stride_threshold: groups of at least this size are launched by callers
+  \* the options of the writes: sets of <<thread, number>>
+  SyncWrites,       \* those with sync = true
+  CallbackFails,    \* those whose callback fails
+  CallbackAlone,    \* those whose callback refuses company
+  DisableMemtable,  \* those with disable_memtable
+  NULL,
+  DUMMY,
   BatchCount,       \* operations in every batch; each consumes a sequence number
   WalErrors,        \* may an append or a sync fail?
   MemTableErrors    \* may an insert fail?
 
-LegalOptions == {{}}
-Operations == 1..BatchCount
+Parallel == "allow_concurrent_memtable_write" \in Options
+Pipelined == "enable_pipelined_write" \in Options
+AllWrites == Threads \X (1..Writes)
 
-ASSUME Options \in LegalOptions
-ASSUME Writes \in Nat /\ MaxGroup \in Nat \ {0} /\ BatchCount \in Nat \ {0}
-ASSUME SyncWrites \subseteq Threads \X (1..Writes)
+ASSUME Options \subseteq {"allow_concurrent_memtable_write", "enable_pipelined_write", "two_write_queues"}
+ASSUME Pipelined => "two_write_queues" \notin Options
+ASSUME "two_write_queues" \notin Options   \* not modelled
+ASSUME Writes \in Nat /\ MaxGroup \in Nat \ {0} /\ BatchCount \in Nat \ {0} /\ StrideThreshold \in Nat \ {0, 1}
+ASSUME SyncWrites \cup CallbackFails \cup CallbackAlone \cup DisableMemtable \subseteq AllWrites
 ASSUME WalErrors \in BOOLEAN /\ MemTableErrors \in BOOLEAN
 
 VARIABLES
-  \* the queue, its Writers and WriteGroups: see WriteThread
-  pc, incarnation, newest_writer, state, link_older, link_newer, write_group, sequence, status,
-  last_writer, group_size, tail_seen, cursor, arrival, lifetime_ok,
-  \* the path; its writer is the leader of the queue
-  log,              \* the records, oldest first: <<sequence of its first operation, its writers>>
-  synced,           \* how many records fdatasync has made durable
-  memtable,         \* the batches wholly inserted: <<writer, sequence>>
-  last_sequence,    \* published: readers see everything up to it; atomic
-  first_error,      \* "OK", or the action that poisoned the path
+  \* the queues, their Writers and WriteGroups: see WriteThread
+  pc, incarnation, newest_writer, newest_memtable_writer, state, link_older, link_newer, write_group,
+  sequence, status, group_leader, last_writer, group_size, group_status, running, tail_seen, cursor,
+  arrival, lifetime_ok,
+  \* the path
+  log,              \* the records, oldest first: <<sequence of its first operation, its writers>>; by the leader
+  synced,           \* how many records fdatasync has made durable; by the leader
+  memtable,         \* the batches wholly inserted: <<writer, sequence>>; by whoever inserts
+  last_sequence,    \* published: readers see everything up to it; atomic; by who finishes a memtable phase
+  first_error,      \* "OK", or the action that poisoned the path; atomic; by CAS, of leaders and delegates
   \* what callers were told; by the caller
   outcome,          \* of each thread, the results <<status, sequence>> of its writes that returned
   \* history, for the properties alone
   failed            \* the writers of the groups that met an error
 
-Queue == INSTANCE WriteThread
+Queue == INSTANCE MemTableWriters
 
-queue_vars == <<newest_writer, arrival, incarnation, state>>
+queue_vars == <<newest_writer, newest_memtable_writer, arrival, incarnation, state>>
 links == <<link_older, link_newer>>
-group == <<write_group, last_writer, group_size>>
+group == <<write_group, group_leader, last_writer, group_size, group_status, running>>
 locals == <<tail_seen, cursor>>
 path == <<log, synced, memtable, last_sequence, first_error, outcome, failed>>
 vars == <<pc, queue_vars, links, group, sequence, status, locals, lifetime_ok, path>>
 
 Me(t) == Queue!Me(t)
+Frame(t) == Queue!Frame(t)
 Group(t) == Queue!Group(t)
 Members(t) == Queue!Range(Group(t))
 Goto(t, label) == pc' = [pc EXCEPT ![t] = label]
+Inserts(w) == Queue!Inserts(w)
 
 Init ==
   /\ Queue!Init
@@ -76,100 +94,227 @@ JoinBatchGroup_AwaitState(t) == Queue!JoinBatchGroup_AwaitState(t) /\ UNCHANGED 
 EnterAsBatchGroupLeader(t) == Queue!EnterAsBatchGroupLeader(t) /\ UNCHANGED path
 EnterAsBatchGroupLeader_Graft(t) == Queue!EnterAsBatchGroupLeader_Graft(t) /\ UNCHANGED path
 
-(* The sequence of the first operation of each writer of a group that starts at `first`. *)
-Numbered(members, first) ==
-  [t \in Threads |-> IF t \in Queue!Addresses(members)
-                     THEN first + BatchCount * (Queue!Position(members, t) - 1)
+-----------------------------------------------------------------------------
+(* The operations of the first n of these writers. *)
+Operations(writers, n) == BatchCount * Cardinality({i \in 1..n : Inserts(writers[i])})
+
+FirstSequence(i) == log[i][1]
+WritersOf(i) == log[i][2]
+EndSequence(i) == FirstSequence(i) + Operations(WritersOf(i), Len(WritersOf(i))) - 1
+LogEnd == IF log = <<>> THEN 0 ELSE EndSequence(Len(log))
+NextSequence == LogEnd + 1
+
+(* The sequence of the first operation of each of the logged writers of a group that starts at      *)
+(* `first`. A writer that inserts nothing consumes none.                                            *)
+Numbered(logged, first) ==
+  [t \in Threads |-> IF t \in Queue!Addresses(logged)
+                     THEN first + Operations(logged, Queue!Position(logged, t) - 1)
                      ELSE sequence[t]]
 
-NextSequence == last_sequence + 1
+(* What the last inserting writer of the group of t ends with. *)
+GroupLastSequence(t) ==
+  LET inserting == SelectSeq(Group(t), Inserts)
+  IN  IF inserting = <<>> THEN last_sequence
+      ELSE sequence[Queue!Address(inserting[Len(inserting)])] + BatchCount - 1
+
 Poisoned == first_error # "OK"
 Refusal == "Aborted"
-AfterAppend(t) == IF Me(t) \in SyncWrites THEN "WriteToWAL_Sync" ELSE "InsertInto"
+ExitFromLog == IF Pipelined THEN "ExitAsBatchGroupLeader_Dummy" ELSE "ExitAsBatchGroupLeader"
 
-(* DBImpl::WriteGroupToWAL: the group becomes one record of the log. A poisoned path refuses it. *)
-(* Others see nothing of either: the log and first_error belong to the leader.                   *)
+(* The first writer at or behind place i of the group of t whose batch is to be inserted, or NULL. *)
+NextToInsert(t, i) ==
+  LET inserting == SelectSeq(SubSeq(Group(t), i, Len(Group(t))), Inserts)
+  IN  IF inserting = <<>> THEN NULL ELSE inserting[1]
+GotoInsert(t, w) ==
+  /\ cursor' = [cursor EXCEPT ![t] = w]
+  /\ Goto(t, IF w = NULL THEN "SetLastSequence" ELSE "InsertInto")
+
+(* The memtable phase of the group of t begins. *)
+BeginMemTablePhase(t) ==
+  IF Queue!InsertsInParallel(t)
+  THEN Goto(t, "LaunchParallelMemTableWriters") /\ UNCHANGED cursor
+  ELSE GotoInsert(t, NextToInsert(t, 1))
+
+(* What follows on the log, if all is well. *)
+AfterLog(t) == IF Pipelined THEN Goto(t, ExitFromLog) /\ UNCHANGED cursor ELSE BeginMemTablePhase(t)
+
+(* The writers of the group of t that are logged. *)
+Logged(t) == SelectSeq(Group(t), Queue!Logs)
+NeedsSync(t, logged) == logged # <<>> /\ Me(t) \in SyncWrites
+
+(* A poisoned path refuses the group of t: nothing of it is logged. *)
+Refuse(t) ==
+  /\ group_status' = [group_status EXCEPT ![t] = Refusal]
+  /\ Goto(t, ExitFromLog)
+
+(* Pipelined: the load of first_error, which the leader of the memtable queue may store meanwhile. *)
+WriteToWAL_FirstError(t) ==
+  /\ pc[t] = "WriteToWAL_FirstError"
+  /\ IF Poisoned
+     THEN Refuse(t)
+     ELSE Goto(t, "WriteToWAL") /\ UNCHANGED group_status
+  /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
+  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, path>>
+
+(* DBImpl::WriteGroupToWAL: the callbacks have run; the writers whose callback did not fail become  *)
+(* one record of the log. Not pipelined, first_error belongs to the leader, who refuses here. Others *)
+(* see nothing of either: the log belongs to the leader.                                            *)
 WriteToWAL(t) ==
   /\ pc[t] = "WriteToWAL"
   /\ Queue!Touch(Members(t))
-  /\ IF Poisoned
-     THEN /\ status' = [status EXCEPT ![t] = Refusal]
-          /\ Goto(t, "ExitAsBatchGroupLeader")
+  /\ IF Poisoned /\ ~Pipelined
+     THEN /\ Refuse(t)
           /\ UNCHANGED <<log, sequence, cursor>>
-     ELSE /\ log' = Append(log, <<NextSequence, Group(t)>>)
-          /\ sequence' = Numbered(Group(t), NextSequence)
-          /\ cursor' = [cursor EXCEPT ![t] = Me(t)]
-          /\ Goto(t, AfterAppend(t))
-          /\ UNCHANGED status
-  /\ UNCHANGED <<queue_vars, links, group, tail_seen, synced, memtable, last_sequence, first_error, outcome, failed>>
+     ELSE LET logged == Logged(t)
+          IN  /\ log' = IF logged = <<>> THEN log ELSE Append(log, <<NextSequence, logged>>)
+              /\ sequence' = Numbered(logged, NextSequence)
+              /\ IF NeedsSync(t, logged)
+                 THEN Goto(t, "WriteToWAL_Sync") /\ UNCHANGED cursor
+                 ELSE AfterLog(t)
+              /\ UNCHANGED group_status
+  /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running, status>>
+  /\ UNCHANGED <<tail_seen, synced, memtable, last_sequence, first_error, outcome, failed>>
 
 (* DBImpl::WriteGroupToWAL: fdatasync of the log, if the leader has sync. *)
 WriteToWAL_Sync(t) ==
   /\ pc[t] = "WriteToWAL_Sync"
   /\ synced' = Len(log)
-  /\ Goto(t, "InsertInto")
-  /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok>>
+  /\ AfterLog(t)
+  /\ UNCHANGED <<queue_vars, links, group, sequence, status, tail_seen, lifetime_ok>>
   /\ UNCHANGED <<log, memtable, last_sequence, first_error, outcome, failed>>
 
-(* The group of t meets the error `action`: it fails, and the path is poisoned (DBImpl::WALIOStatusCheck). *)
-Poison(t, action) ==
-  /\ first_error' = action
-  /\ status' = [status EXCEPT ![t] = "UnknownOutcome"]
-  /\ failed' = failed \cup Members(t)
-  /\ cursor' = [cursor EXCEPT ![t] = NULL]
-  /\ Goto(t, "ExitAsBatchGroupLeader")
+(* The CAS of first_error from null: only the first error counts. *)
+PoisonBy(action) == first_error' = IF first_error = "OK" THEN action ELSE first_error
+
+(* The writers that an error of the group in the frame of thread a concerns. *)
+Concerned(a) == {w \in Members(a) : w \notin CallbackFails}
+
+(* The group of t meets an error. *)
+FailGroup(t) ==
+  /\ group_status' = [group_status EXCEPT ![t] = "UnknownOutcome"]
+  /\ failed' = failed \cup Concerned(t)
 
 (* Environment: the append fails (what it left in the log is torn), or the sync (the record is in  *)
-(* the log, whether on the disk nobody knows).                                                     *)
+(* the log, whether on the disk nobody knows): DBImpl::WALIOStatusCheck poisons the path.          *)
 WalError(t) ==
   /\ WalErrors
-  /\ \/ pc[t] = "WriteToWAL" /\ ~Poisoned
+  /\ \/ /\ pc[t] = "WriteToWAL"
+        /\ Pipelined \/ ~Poisoned
+        /\ \E w \in Members(t) : Queue!Logs(w)
      \/ pc[t] = "WriteToWAL_Sync"
-  /\ Poison(t, "WalError")
-  /\ UNCHANGED <<queue_vars, links, group, sequence, tail_seen, lifetime_ok>>
-  /\ UNCHANGED <<log, synced, memtable, last_sequence, outcome>>
+  /\ PoisonBy("WalError")
+  /\ FailGroup(t)
+  /\ Goto(t, ExitFromLog)
+  /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
+  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, log, synced, memtable, last_sequence, outcome>>
 
-(* WriteBatchInternal::InsertInto: the batch of one writer of the group, oldest first. Readers do  *)
-(* not see it: it is newer than last_sequence.                                                     *)
+-----------------------------------------------------------------------------
+(* Pipelined, the rest of the log's phase and the queue of the memtable; the path is left alone. *)
+ExitAsBatchGroupLeader_Dummy(t) == Queue!ExitAsBatchGroupLeader_Dummy(t) /\ UNCHANGED path
+ExitAsBatchGroupLeader_CompleteLeader(t) == Queue!ExitAsBatchGroupLeader_CompleteLeader(t) /\ UNCHANGED path
+LinkGroup(t) == Queue!LinkGroup(t) /\ UNCHANGED path
+LinkGroup_SetState(t) == Queue!LinkGroup_SetState(t) /\ UNCHANGED path
+ExitAsBatchGroupLeader_AwaitState(t) == Queue!ExitAsBatchGroupLeader_AwaitState(t) /\ UNCHANGED path
+EnterAsMemTableWriter(t) == Queue!EnterAsMemTableWriter(t) /\ UNCHANGED path
+
+(* The load of first_error: behind a group that failed none is published, or its sequence would pass *)
+(* the failed batch.                                                                                *)
+EnterAsMemTableWriter_FirstError(t) ==
+  /\ pc[t] = "EnterAsMemTableWriter_FirstError"
+  /\ IF Poisoned
+     THEN /\ FailGroup(t)
+          /\ Goto(t, "SetLastSequence_FirstError")
+          /\ UNCHANGED cursor
+     ELSE /\ BeginMemTablePhase(t)
+          /\ UNCHANGED <<group_status, failed>>
+  /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
+  /\ UNCHANGED <<sequence, status, tail_seen, lifetime_ok, log, synced, memtable, last_sequence>>
+  /\ UNCHANGED <<first_error, outcome>>
+
+(* Launching parallel writers: the actions of MemTableWriters. *)
+LaunchParallelMemTableWriters(t) == Queue!LaunchParallelMemTableWriters(t) /\ UNCHANGED path
+LaunchParallelMemTableWriters_Leader(t) == Queue!LaunchParallelMemTableWriters_Leader(t) /\ UNCHANGED path
+LaunchParallelMemTableWriters_SetState(t) == Queue!LaunchParallelMemTableWriters_SetState(t) /\ UNCHANGED path
+SetMemWritersEachStride_Caller(t) == Queue!SetMemWritersEachStride_Caller(t) /\ UNCHANGED path
+SetMemWritersEachStride(t) == Queue!SetMemWritersEachStride(t) /\ UNCHANGED path
+CompleteParallelMemTableWriter(t) == Queue!CompleteParallelMemTableWriter(t) /\ UNCHANGED path
+CompleteParallelMemTableWriter_AwaitState(t) ==
+  Queue!CompleteParallelMemTableWriter_AwaitState(t) /\ UNCHANGED path
+
+InsertsOwn(t) == state[t] = "STATE_PARALLEL_MEMTABLE_WRITER"
+Inserting(t) == IF InsertsOwn(t) THEN Me(t) ELSE cursor[t]
+
+(* WriteBatchInternal::InsertInto: the batch of one writer: of each by the leader, oldest first, or *)
+(* its own by a parallel writer. Readers do not see it: it is newer than last_sequence.             *)
 InsertInto(t) ==
   /\ pc[t] = "InsertInto"
-  /\ LET w == cursor[t]
-         last == w = last_writer[t]
-     IN  /\ Queue!Touch({w})
-         /\ memtable' = memtable \cup {<<w, sequence[Queue!Address(w)]>>}
-         /\ cursor' = [cursor EXCEPT ![t] = IF last THEN NULL ELSE link_newer[Queue!Address(w)]]
-         /\ Goto(t, IF last THEN "SetLastSequence" ELSE "InsertInto")
+  /\ Queue!Touch({Inserting(t)})
+  /\ memtable' = memtable \cup {<<Inserting(t), sequence[Queue!Address(Inserting(t))]>>}
+  /\ IF InsertsOwn(t)
+     THEN Goto(t, "CompleteParallelMemTableWriter") /\ UNCHANGED cursor
+     ELSE GotoInsert(t, NextToInsert(t, Queue!Position(Group(t), Queue!Address(cursor[t])) + 1))
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, tail_seen>>
   /\ UNCHANGED <<log, synced, last_sequence, first_error, outcome, failed>>
 
 (* Environment: the insert fails. The record is in the log, a part of the batch may be in the       *)
-(* memtable, and neither is ever published.                                                         *)
+(* memtable, and neither is ever published. A parallel writer tells its leader's group, under his   *)
+(* state_mutex, which nobody holds for longer than that.                                            *)
 MemTableError(t) ==
   /\ MemTableErrors
   /\ pc[t] = "InsertInto"
-  /\ Poison(t, "MemTableError")
-  /\ UNCHANGED <<queue_vars, links, group, sequence, tail_seen, lifetime_ok>>
-  /\ UNCHANGED <<log, synced, memtable, last_sequence, outcome>>
+  /\ Queue!Touch({write_group[t]})
+  /\ FailGroup(Frame(t))
+  /\ cursor' = [cursor EXCEPT ![t] = NULL]
+  /\ Goto(t, IF InsertsOwn(t) THEN "CompleteParallelMemTableWriter" ELSE Queue!PublishLabel("UnknownOutcome"))
+  /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
+  /\ UNCHANGED <<sequence, status, tail_seen, log, synced, memtable, last_sequence, first_error, outcome>>
 
-(* VersionSet::SetLastSequence: the release store with which readers see the group, whole. *)
+-----------------------------------------------------------------------------
+(* VersionSet::SetLastSequence: the release store with which readers see the group, whole. By its   *)
+(* leader or his delegate.                                                                          *)
 SetLastSequence(t) ==
   /\ pc[t] = "SetLastSequence"
-  /\ Queue!Touch({last_writer[t]})
-  /\ last_sequence' = sequence[Queue!Address(last_writer[t])] + BatchCount - 1
-  /\ Goto(t, "ExitAsBatchGroupLeader")
+  /\ Queue!Touch({write_group[t]})
+  /\ last_sequence' = GroupLastSequence(Frame(t))
+  /\ Goto(t, Queue!ExitLabel)
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals>>
   /\ UNCHANGED <<log, synced, memtable, first_error, outcome, failed>>
 
-(* Leaving: the actions of WriteThread. *)
-ExitAsBatchGroupLeader(t) == Queue!ExitAsBatchGroupLeader(t) /\ UNCHANGED path
+(* Pipelined, a group that failed: the load of first_error; it may be poisoned already. *)
+SetLastSequence_FirstError(t) ==
+  /\ pc[t] = "SetLastSequence_FirstError"
+  /\ Goto(t, IF Poisoned THEN Queue!ExitLabel ELSE "Poison")
+  /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok, path>>
+
+(* In its place, if an insert failed: the CAS of first_error. From here on every leader refuses. *)
+Poison(t) ==
+  /\ pc[t] = "Poison"
+  /\ PoisonBy("MemTableError")
+  /\ Goto(t, Queue!ExitLabel)
+  /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok>>
+  /\ UNCHANGED <<log, synced, memtable, last_sequence, outcome, failed>>
+
+(* Leaving: the actions of WriteThread and MemTableWriters. *)
+ExitAsBatchGroupLeader(t) ==
+  (Queue!ExitAsBatchGroupLeader(t) \/ Queue!ExitAsBatchGroupLeader_Pipelined(t)) /\ UNCHANGED path
 ExitAsBatchGroupLeader_SetState(t) == Queue!ExitAsBatchGroupLeader_SetState(t) /\ UNCHANGED path
 ExitAsBatchGroupLeader_CompleteFollower(t) ==
-  Queue!ExitAsBatchGroupLeader_CompleteFollower(t) /\ UNCHANGED path
+  /\ Queue!ExitAsBatchGroupLeader_CompleteFollower(t) \/ Queue!ExitAsBatchGroupLeader_CompletePipelined(t)
+  /\ UNCHANGED path
+ExitAsBatchGroupFollower(t) == Queue!ExitAsBatchGroupFollower(t) /\ UNCHANGED path
+ExitAsMemTableWriter(t) == Queue!ExitAsMemTableWriter(t) /\ UNCHANGED path
+ExitAsMemTableWriter_SetState(t) == Queue!ExitAsMemTableWriter_SetState(t) /\ UNCHANGED path
+ExitAsMemTableWriter_CompleteWriter(t) == Queue!ExitAsMemTableWriter_CompleteWriter(t) /\ UNCHANGED path
+ExitAsMemTableWriter_CompleteLeader(t) == Queue!ExitAsMemTableWriter_CompleteLeader(t) /\ UNCHANGED path
+
+(* Writer::FinalStatus *)
+FinalStatus(t) == IF Me(t) \in CallbackFails THEN "CallbackFailed" ELSE status[t]
 
 (* DBImpl::Write returns to its caller: the WriteResult. *)
 Write_Return(t) ==
   /\ Queue!Write_Return(t)
-  /\ outcome' = [outcome EXCEPT ![t] = Append(@, <<status[t], IF status[t] = "OK" THEN sequence[t] ELSE 0>>)]
+  /\ outcome' = [outcome EXCEPT ![t] =
+       Append(@, <<FinalStatus(t), IF FinalStatus(t) = "OK" /\ Inserts(Me(t)) THEN sequence[t] ELSE 0>>)]
   /\ UNCHANGED <<log, synced, memtable, last_sequence, first_error, failed>>
 
 -----------------------------------------------------------------------------
@@ -180,13 +325,35 @@ Step(t) ==
   \/ JoinBatchGroup_AwaitState(t)
   \/ EnterAsBatchGroupLeader(t)
   \/ EnterAsBatchGroupLeader_Graft(t)
+  \/ WriteToWAL_FirstError(t)
   \/ WriteToWAL(t)
   \/ WriteToWAL_Sync(t)
+  \/ LaunchParallelMemTableWriters(t)
+  \/ LaunchParallelMemTableWriters_Leader(t)
+  \/ LaunchParallelMemTableWriters_SetState(t)
+  \/ SetMemWritersEachStride_Caller(t)
+  \/ SetMemWritersEachStride(t)
   \/ InsertInto(t)
+  \/ CompleteParallelMemTableWriter(t)
+  \/ CompleteParallelMemTableWriter_AwaitState(t)
   \/ SetLastSequence(t)
+  \/ SetLastSequence_FirstError(t)
+  \/ Poison(t)
+  \/ ExitAsBatchGroupLeader_Dummy(t)
   \/ ExitAsBatchGroupLeader(t)
   \/ ExitAsBatchGroupLeader_SetState(t)
   \/ ExitAsBatchGroupLeader_CompleteFollower(t)
+  \/ ExitAsBatchGroupLeader_CompleteLeader(t)
+  \/ ExitAsBatchGroupFollower(t)
+  \/ LinkGroup(t)
+  \/ LinkGroup_SetState(t)
+  \/ ExitAsBatchGroupLeader_AwaitState(t)
+  \/ EnterAsMemTableWriter(t)
+  \/ EnterAsMemTableWriter_FirstError(t)
+  \/ ExitAsMemTableWriter(t)
+  \/ ExitAsMemTableWriter_SetState(t)
+  \/ ExitAsMemTableWriter_CompleteWriter(t)
+  \/ ExitAsMemTableWriter_CompleteLeader(t)
   \/ Write_Return(t)
 
 Environment(t) ==
@@ -213,17 +380,11 @@ INV_LEADER == Queue!INV_LEADER
 INV_GROUP == Queue!INV_GROUP
 INV_LIFETIME == Queue!INV_LIFETIME
 
-FirstSequence(i) == log[i][1]
-WritersOf(i) == log[i][2]
-EndSequence(i) == FirstSequence(i) + BatchCount * Len(WritersOf(i)) - 1
-LogEnd == IF log = <<>> THEN 0 ELSE EndSequence(Len(log))
-
 (* Where writer w stands in the log: {<<record, sequence>>}. *)
 Places(w) ==
-  UNION {{<<i, FirstSequence(i) + BatchCount * (j - 1)>> : j \in {j \in 1..Len(WritersOf(i)) : WritersOf(i)[j] = w}} :
+  UNION {{<<i, FirstSequence(i) + Operations(WritersOf(i), j - 1)>> : j \in {j \in 1..Len(WritersOf(i)) : WritersOf(i)[j] = w}} :
            i \in 1..Len(log)}
 
-AllWrites == Threads \X (1..Writes)
 Returned(w) == w[2] <= Len(outcome[w[1]])
 StatusOf(w) == outcome[w[1]][w[2]][1]
 SequenceOf(w) == outcome[w[1]][w[2]][2]
@@ -232,48 +393,60 @@ INV_SEQUENCE ==
   /\ \A i \in 1..Len(log) : FirstSequence(i) = 1 + (IF i = 1 THEN 0 ELSE EndSequence(i - 1))
   /\ \A w \in AllWrites : Cardinality(Places(w)) <= 1
   /\ \A entry \in memtable : \E place \in Places(entry[1]) : place[2] = entry[2]
+  \* the memtable queue stands in the order of the log, without a hole
+  /\ LET queue == Queue!MemTableQueue
+     IN  \A i \in 2..Len(queue) :
+           sequence[Queue!Address(queue[i])] = sequence[Queue!Address(queue[i - 1])] + BatchCount
 
 INV_PUBLISH ==
   /\ last_sequence <= LogEnd
-  /\ \A w \in AllWrites : \A place \in Places(w) :
-       place[2] <= last_sequence => <<w, place[2]>> \in memtable
+  /\ \A w \in AllWrites : Inserts(w) =>
+       \A place \in Places(w) : place[2] <= last_sequence => <<w, place[2]>> \in memtable
 INV_PUBLISH_MONOTONE == [][last_sequence' >= last_sequence]_vars
 
 (* A reader sees the operations up to last_sequence: all of a batch or nothing of it. *)
 INV_ATOMIC ==
-  \A w \in AllWrites : \A place \in Places(w) :
-    \/ last_sequence < place[2]
-    \/ place[2] + BatchCount - 1 <= last_sequence
+  \A w \in AllWrites : Inserts(w) =>
+    \A place \in Places(w) :
+      \/ last_sequence < place[2]
+      \/ place[2] + BatchCount - 1 <= last_sequence
 
 INV_ACK ==
   \A w \in AllWrites : Returned(w) /\ StatusOf(w) = "OK" =>
     \E place \in Places(w) :
-      /\ place[2] = SequenceOf(w)
       /\ w \in SyncWrites => place[1] <= synced
-      /\ <<w, place[2]>> \in memtable
-      /\ place[2] + BatchCount - 1 <= last_sequence
+      /\ Inserts(w) => /\ place[2] = SequenceOf(w)
+                       /\ <<w, place[2]>> \in memtable
+                       /\ place[2] + BatchCount - 1 <= last_sequence
 
 INV_STATUS ==
   \A w \in AllWrites : Returned(w) =>
     /\ StatusOf(w) = "UnknownOutcome" <=> w \in failed
     /\ StatusOf(w) = "Aborted" => first_error # "OK" /\ Places(w) = {}
-    /\ StatusOf(w) \in {"OK", "UnknownOutcome", "Aborted"}
+    /\ StatusOf(w) = "CallbackFailed" <=> w \in CallbackFails
+    /\ StatusOf(w) = "CallbackFailed" => Places(w) = {}
+    /\ StatusOf(w) \in {"OK", "UnknownOutcome", "Aborted", "CallbackFailed"}
 
 INV_QUIET ==
   (\A t \in Threads : ~Queue!InFlight(t)) =>
     /\ newest_writer = NULL
+    /\ newest_memtable_writer = NULL
     /\ arrival = <<>>
     /\ first_error = "OK" => last_sequence = LogEnd
 
 (* Every write of the workload completes. *)
 LIVE_COMPLETE == <>AllReturned
 
-(* The contract, and how the path keeps it. *)
+(* The contract, and how the path keeps it. Readers see the groups up to the last that inserted and *)
+(* is published.                                                                                    *)
+Published ==
+  {i \in 1..Len(log) : EndSequence(i) >= FirstSequence(i) /\ EndSequence(i) <= last_sequence}
 Contract == INSTANCE AtomicWrites WITH
   DurableWrites <- SyncWrites,
+  UnseenWrites <- DisableMemtable,
   log <- [i \in 1..Len(log) |-> WritersOf(i)],
   durable <- synced,
-  published <- Cardinality({i \in 1..Len(log) : EndSequence(i) <= last_sequence}),
+  published <- CHOOSE n \in Published \cup {0} : \A i \in Published : i <= n,
   outcome <- [w \in AllWrites |->
                 IF Returned(w) THEN StatusOf(w)
                 ELSE IF incarnation[w[1]] >= w[2] THEN "pending" ELSE "idle"]

@@ -1,5 +1,6 @@
 ------------------------------ MODULE WriteThread ------------------------------
-(* The queue of writers and its leader: RocksDB's class WriteThread.            *)
+(* The queue of writers and its leader: RocksDB's class WriteThread. The phase  *)
+(* of the memtable (parallel and pipelined writers) is in MemTableWriters.      *)
 (*                                                                              *)
 (* A Writer is one call of Write. It lives in the frame of the calling thread,  *)
 (* so its address is used again by the thread's next write: a pointer is        *)
@@ -10,47 +11,74 @@
 (* An action is one shared access that others can observe. Failed CAS attempts  *)
 (* and spinning are stuttering steps. Plain accesses belong to the action       *)
 (* beside them, because the accessor owns the Writer at that time: its caller   *)
-(* until LinkOne, then the leader of the queue, then, from its terminal state   *)
-(* on, its caller again.                                                        *)
+(* until LinkOne, then the leader of the queue that it is in, then, from its    *)
+(* terminal state on, its caller again.                                         *)
 EXTENDS Naturals, Sequences, FiniteSets
 
 CONSTANTS
   Threads,        \* the callers of Write
   Writes,         \* how many writes each of them issues, one after the other
-  SyncWrites,     \* the writes with sync = true: a set of <<thread, number>>
+  Options,        \* the RocksDB options that are on: {} is serial mode
   MaxGroup,       \* max_write_batch_group_size_bytes, counted in writers
-  NULL
+  \* the options of the writes: sets of <<thread, number>>
+  SyncWrites,     \* those with sync = true
+  CallbackFails,  \* those whose callback fails
+  CallbackAlone,  \* those whose callback refuses company: AllowWriteBatching() is false
+  DisableMemtable,\* those with disable_memtable: logged, not inserted (Prepare)
+  NULL,
+  DUMMY           \* pipelined: the address of the Writer that holds a leaving group's place
 
 VARIABLES
   pc,             \* where a thread stands: the name of its next action; "Write": no write in flight
   incarnation,    \* the number of the thread's current or last write; by Write
   newest_writer,  \* tail of the queue; by CAS: LinkOne, and the leader to graft and to leave
+  newest_memtable_writer,  \* pipelined: tail of the memtable queue; by CAS: LinkGroup, its leader to leave
   \* the Writer of each thread
-  state,          \* by its caller (JoinBatchGroup) or the leader of the queue (SetState)
-  link_older,     \* by its caller before LinkOne is visible, then by the leader of the queue
-  link_newer,     \* by the leader of the queue
-  write_group,    \* the leader of the group that it is in; by that leader
+  state,          \* by its caller (OwnState), or by the leader of the queue that it is in (SetState)
+  link_older,     \* by its caller before LinkOne is visible, then by the leader of its queue
+  link_newer,     \* by the leader of its queue
+  write_group,    \* the group that it is in; by the leader of that group
   sequence,       \* of its first operation; by the leader of its group
-  status,         \* by the leader of its group; the leader's own is that of the group
-  \* the WriteGroup of each thread, and the locals of the functions that lead it; by that leader
+  status,         \* by the leader of its group, or the leader's delegate
+  \* the WriteGroup of each thread; by the thread, or by the last parallel writer, its delegate
+  group_leader,   \* its leader: the thread's Writer, unless that left the group (CompleteLeader)
   last_writer,    \* the newest writer of the group
   group_size,
+  group_status,   \* also by a parallel writer whose insert failed, under the leader's state_mutex
+  running,        \* parallel writers that have not finished; atomic
+  \* the locals of the functions that lead a group; by the thread
   tail_seen,      \* EnterAsBatchGroupLeader: the tail that it loaded, which the graft expects
   cursor,         \* the Writer at which it stands: newest skipped, next to insert, next to wake
   \* history, for the properties alone
   arrival,        \* the writers in flight, in the order of their LinkOne
   lifetime_ok     \* FALSE once a dead Writer was dereferenced
 
-States == {"STATE_INIT", "STATE_GROUP_LEADER", "STATE_COMPLETED"}
+Parallel == "allow_concurrent_memtable_write" \in Options
+Pipelined == "enable_pipelined_write" \in Options
+
+States == {"STATE_INIT", "STATE_GROUP_LEADER", "STATE_MEMTABLE_WRITER_LEADER",
+           "STATE_PARALLEL_MEMTABLE_CALLER", "STATE_PARALLEL_MEMTABLE_WRITER", "STATE_COMPLETED"}
 
 Address(p) == p[1]
 SameAddress(p, q) == IF p = NULL \/ q = NULL THEN p = q ELSE Address(p) = Address(q)
 Me(t) == <<t, incarnation[t]>>
 
+(* Where Writers are: the frames of the threads, and that of the dummy. One leader at a time leaves *)
+(* the queue, so there is one dummy at a time.                                                      *)
+Places == Threads \cup (IF Pipelined THEN {DUMMY} ELSE {})
+Dummy == <<DUMMY, 0>>
+HasDummy(t) == pc[t] \in {"ExitAsBatchGroupLeader_CompleteFollower", "ExitAsBatchGroupLeader_CompleteLeader",
+                          "LinkGroup", "LinkGroup_SetState", "ExitAsBatchGroupLeader"}
+
 InFlight(t) == pc[t] # "Write"
 Live(p) == /\ p # NULL
-           /\ InFlight(Address(p))
-           /\ incarnation[Address(p)] = p[2]
+           /\ IF p = Dummy
+              THEN \E t \in Threads : HasDummy(t)
+              ELSE InFlight(Address(p)) /\ incarnation[Address(p)] = p[2]
+
+(* Writer::ShouldWriteToWAL, ::ShouldWriteToMemtable, as long as its status is OK. *)
+Logs(w) == w \notin CallbackFails
+Inserts(w) == w \notin CallbackFails /\ w \notin DisableMemtable
 
 (* The Writers in `pointers` are dereferenced. *)
 Touch(pointers) == lifetime_ok' = (lifetime_ok /\ \A p \in pointers : Live(p))
@@ -70,8 +98,11 @@ Chain(from, to, newer) ==
 (* What walking such a chain dereferences: NULL if it fell off its end. *)
 Walked(chain, to) == Range(chain) \cup (IF chain[Len(chain)] = to THEN {} ELSE {NULL})
 
-(* The members of the group that t leads, oldest first. *)
-Group(t) == Chain(Me(t), last_writer[t], link_newer)
+(* The members of the WriteGroup of t, oldest first. *)
+Group(t) == Chain(group_leader[t], last_writer[t], link_newer)
+
+(* The thread in whose frame the group of t is: its leader, for which t acts if it finished last. *)
+Frame(t) == Address(write_group[t])
 
 (* CreateMissingNewerLinks(head): link_newer, made from head back to the first writer that has it *)
 RECURSIVE CreateMissingNewerLinks(_, _)
@@ -92,7 +123,9 @@ CreateMissingNewerLinks_Walked(head, newer) ==
       ELSE {head} \cup CreateMissingNewerLinks_Walked(older, [newer EXCEPT ![Address(older)] = head])
 
 (* Compatible: may writer w be taken into the group of `leader`? *)
-Compatible(leader, w) == w \in SyncWrites => leader \in SyncWrites
+Compatible(leader, w) ==
+  /\ w \in SyncWrites => leader \in SyncWrites
+  /\ w \notin CallbackAlone /\ leader \notin CallbackAlone
 
 (* The group in a queue: its leader, and the compatible writers behind it up to the cap. *)
 SelectGroup(queue) ==
@@ -108,9 +141,9 @@ SelectSkipped(queue) == SelectSeq(queue, LAMBDA w : w \notin Range(SelectGroup(q
 Position(queue, a) == CHOOSE i \in 1..Len(queue) : Address(queue[i]) = a
 Addresses(queue) == {Address(queue[i]) : i \in 1..Len(queue)}
 LinkedOlder(queue, older) ==
-  [a \in Threads |-> IF a \in Addresses(Tail(queue)) THEN queue[Position(queue, a) - 1] ELSE older[a]]
+  [a \in Places |-> IF a \in Addresses(Tail(queue)) THEN queue[Position(queue, a) - 1] ELSE older[a]]
 LinkedNewer(queue, newer) ==
-  [a \in Threads |->
+  [a \in Places |->
      IF a \notin Addresses(queue) THEN newer[a]
      ELSE IF a = Address(queue[Len(queue)]) THEN NULL
      ELSE queue[Position(queue, a) + 1]]
@@ -123,27 +156,50 @@ Newcomers(p, seen) ==
   ELSE <<p>> \o Newcomers(link_older[Address(p)], seen)
 
 -----------------------------------------------------------------------------
+tails == <<newest_writer, newest_memtable_writer>>
 links == <<link_older, link_newer>>
-group == <<write_group, last_writer, group_size>>
+group == <<group_leader, last_writer, group_size, group_status, running>>
 result == <<sequence, status>>
+locals == <<tail_seen, cursor>>
+history == <<arrival, lifetime_ok>>
 Goto(t, label) == pc' = [pc EXCEPT ![t] = label]
 
 Init ==
   /\ pc = [t \in Threads |-> "Write"]
   /\ incarnation = [t \in Threads |-> 0]
   /\ newest_writer = NULL
+  /\ newest_memtable_writer = NULL
   /\ state = [t \in Threads |-> "STATE_INIT"]
-  /\ link_older = [t \in Threads |-> NULL]
-  /\ link_newer = [t \in Threads |-> NULL]
+  /\ link_older = [a \in Places |-> NULL]
+  /\ link_newer = [a \in Places |-> NULL]
   /\ write_group = [t \in Threads |-> NULL]
   /\ sequence = [t \in Threads |-> 0]
   /\ status = [t \in Threads |-> "OK"]
+  /\ group_leader = [t \in Threads |-> NULL]
   /\ last_writer = [t \in Threads |-> NULL]
   /\ group_size = [t \in Threads |-> 0]
+  /\ group_status = [t \in Threads |-> "OK"]
+  /\ running = [t \in Threads |-> 0]
   /\ tail_seen = [t \in Threads |-> NULL]
   /\ cursor = [t \in Threads |-> NULL]
   /\ arrival = <<>>
   /\ lifetime_ok = TRUE
+
+(* The WriteGroup in the frame of t is constructed, or dies: its fields are as new. *)
+ClearGroup(t) ==
+  /\ group_leader' = [group_leader EXCEPT ![t] = NULL]
+  /\ last_writer' = [last_writer EXCEPT ![t] = NULL]
+  /\ group_size' = [group_size EXCEPT ![t] = 0]
+  /\ group_status' = [group_status EXCEPT ![t] = "OK"]
+  /\ running' = [running EXCEPT ![t] = 0]
+
+(* t collects `members` as its WriteGroup. *)
+TakeGroup(t, members) ==
+  /\ write_group' = [a \in Threads |-> IF a \in Addresses(members) THEN Me(t) ELSE write_group[a]]
+  /\ group_leader' = [group_leader EXCEPT ![t] = Me(t)]
+  /\ last_writer' = [last_writer EXCEPT ![t] = members[Len(members)]]
+  /\ group_size' = [group_size EXCEPT ![t] = Len(members)]
+  /\ UNCHANGED <<group_status, running>>
 
 (* DBImpl::Write: the next write of t begins; its Writer is constructed. Nobody else can see it. *)
 Write(t) ==
@@ -151,7 +207,7 @@ Write(t) ==
   /\ incarnation[t] < Writes
   /\ incarnation' = [incarnation EXCEPT ![t] = @ + 1]
   /\ Goto(t, "LinkOne")
-  /\ UNCHANGED <<newest_writer, state, links, group, result, tail_seen, cursor, arrival, lifetime_ok>>
+  /\ UNCHANGED <<tails, state, links, write_group, result, group, locals, history>>
 
 (* WriteThread::LinkOne: the CAS of newest_writer that succeeds. From here on the leader sees it. *)
 LinkOne(t) ==
@@ -160,21 +216,36 @@ LinkOne(t) ==
   /\ newest_writer' = Me(t)
   /\ arrival' = Append(arrival, Me(t))
   /\ Goto(t, IF newest_writer = NULL THEN "JoinBatchGroup" ELSE "JoinBatchGroup_AwaitState")
-  /\ UNCHANGED <<incarnation, state, link_newer, group, result, tail_seen, cursor, lifetime_ok>>
+  /\ UNCHANGED <<incarnation, newest_memtable_writer, state, link_newer, write_group, result, group, locals>>
+  /\ UNCHANGED lifetime_ok
 
 (* WriteThread::JoinBatchGroup: it found the queue empty, so it leads. *)
 JoinBatchGroup(t) ==
   /\ pc[t] = "JoinBatchGroup"
   /\ state' = [state EXCEPT ![t] = "STATE_GROUP_LEADER"]
   /\ Goto(t, "EnterAsBatchGroupLeader")
-  /\ UNCHANGED <<incarnation, newest_writer, links, group, result, tail_seen, cursor, arrival, lifetime_ok>>
+  /\ UNCHANGED <<incarnation, tails, links, write_group, result, group, locals, history>>
+
+(* What a parallel writer does once it is launched. *)
+InsertLabel(t) == IF Inserts(Me(t)) THEN "InsertInto" ELSE "CompleteParallelMemTableWriter"
+
+(* What a state calls its writer to. *)
+Called(t) ==
+  CASE state[t] = "STATE_GROUP_LEADER" -> "EnterAsBatchGroupLeader"
+    [] state[t] = "STATE_MEMTABLE_WRITER_LEADER" -> "EnterAsMemTableWriter"
+    [] state[t] = "STATE_PARALLEL_MEMTABLE_CALLER" -> "SetMemWritersEachStride_Caller"
+    [] state[t] = "STATE_PARALLEL_MEMTABLE_WRITER" -> InsertLabel(t)
+    [] state[t] = "STATE_COMPLETED" -> "Write_Return"
 
 (* WriteThread::AwaitState: the load of its own state that sees a goal. *)
 JoinBatchGroup_AwaitState(t) ==
   /\ pc[t] = "JoinBatchGroup_AwaitState"
-  /\ state[t] \in {"STATE_GROUP_LEADER", "STATE_COMPLETED"}
-  /\ Goto(t, IF state[t] = "STATE_GROUP_LEADER" THEN "EnterAsBatchGroupLeader" ELSE "Write_Return")
-  /\ UNCHANGED <<incarnation, newest_writer, state, links, group, result, tail_seen, cursor, arrival, lifetime_ok>>
+  /\ state[t] # "STATE_INIT"
+  /\ Goto(t, Called(t))
+  /\ UNCHANGED <<incarnation, tails, state, links, write_group, result, group, locals, history>>
+
+(* Pipelined, another leader may poison the path meanwhile: the load of first_error is a step. *)
+WriteToWAL_Label == IF Pipelined THEN "WriteToWAL_FirstError" ELSE "WriteToWAL"
 
 (* WriteThread::EnterAsBatchGroupLeader: the load of newest_writer. Up to the tail that it saw, the *)
 (* leader makes the missing link_newer, takes the compatible writers into its group, and links the  *)
@@ -188,16 +259,14 @@ EnterAsBatchGroupLeader(t) ==
      IN  /\ Touch(CreateMissingNewerLinks_Walked(newest_writer, link_newer) \cup Walked(queue, newest_writer))
          /\ link_older' = LinkedOlder(members \o skipped, link_older)
          /\ link_newer' = LinkedNewer(members \o skipped, newer)
-         /\ write_group' = [a \in Threads |-> IF a \in Addresses(members) THEN Me(t) ELSE write_group[a]]
-         /\ last_writer' = [last_writer EXCEPT ![t] = members[Len(members)]]
-         /\ group_size' = [group_size EXCEPT ![t] = Len(members)]
+         /\ TakeGroup(t, members)
          /\ IF skipped = <<>>
-            THEN /\ Goto(t, "WriteToWAL")
-                 /\ UNCHANGED <<tail_seen, cursor>>
+            THEN /\ Goto(t, WriteToWAL_Label)
+                 /\ UNCHANGED locals
             ELSE /\ Goto(t, "EnterAsBatchGroupLeader_Graft")
                  /\ tail_seen' = [tail_seen EXCEPT ![t] = newest_writer]
                  /\ cursor' = [cursor EXCEPT ![t] = skipped[Len(skipped)]]
-  /\ UNCHANGED <<incarnation, newest_writer, state, result, arrival>>
+  /\ UNCHANGED <<incarnation, tails, state, result, arrival>>
 
 (* WriteThread::EnterAsBatchGroupLeader: the strong CAS of newest_writer from the tail seen to the  *)
 (* newest skipped writer. If it failed, writers came since: the oldest of them, which linked behind *)
@@ -213,59 +282,73 @@ EnterAsBatchGroupLeader_Graft(t) ==
               /\ UNCHANGED newest_writer
   /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
   /\ cursor' = [cursor EXCEPT ![t] = NULL]
-  /\ Goto(t, "WriteToWAL")
-  /\ UNCHANGED <<incarnation, state, link_newer, group, result, arrival>>
+  /\ Goto(t, WriteToWAL_Label)
+  /\ UNCHANGED <<incarnation, newest_memtable_writer, state, link_newer, write_group, result, group, arrival>>
 
-(* Where the leader goes once the queue is no longer its own: to the followers, newest first. *)
+(* Not pipelined: once the queue is no longer its own, t goes to the followers, newest first. *)
 GotoFollowers(t) ==
-  LET alone == last_writer[t] = Me(t)
-  IN  /\ cursor' = [cursor EXCEPT ![t] = IF alone THEN NULL ELSE last_writer[t]]
+  LET newest == last_writer[Frame(t)]
+      alone == newest = write_group[t]
+  IN  /\ cursor' = [cursor EXCEPT ![t] = IF alone THEN NULL ELSE newest]
       /\ Goto(t, IF alone THEN "Write_Return" ELSE "ExitAsBatchGroupLeader_CompleteFollower")
+
+(* What the leader of the group of t, and what his followers are told. *)
+LeaderStatus(t) == group_status[Frame(t)]
+GroupStatus(t) == group_status[Frame(t)]
+
+(* Who is handed the queue by t, as the newest writer of the group or its dummy is `last`. *)
+HandOff(t, last) ==
+  LET newer == CreateMissingNewerLinks(newest_writer, link_newer)
+      next_leader == newer[Address(last)]
+  IN  /\ Touch(CreateMissingNewerLinks_Walked(newest_writer, link_newer) \cup {last, next_leader})
+      /\ link_newer' = IF last = Dummy THEN [newer EXCEPT ![DUMMY] = NULL] ELSE newer
+      /\ link_older' = Store(link_older, next_leader, NULL)
+      /\ cursor' = [cursor EXCEPT ![t] = next_leader]
+      /\ Goto(t, "ExitAsBatchGroupLeader_SetState")
+      /\ UNCHANGED newest_writer
 
 (* WriteThread::ExitAsBatchGroupLeader: the strong CAS of newest_writer from last_writer to null    *)
 (* empties the queue; or the load, or the CAS that failed, saw newer writers: then the one behind   *)
-(* last_writer is cut off from the group, to lead next.                                             *)
+(* last_writer is cut off from the group, to lead next. By the leader or its delegate.              *)
 ExitAsBatchGroupLeader(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader"
-  /\ IF SameAddress(newest_writer, last_writer[t])
+  /\ ~Pipelined
+  /\ status' = Store(status, write_group[t], LeaderStatus(t))
+  /\ IF SameAddress(newest_writer, last_writer[Frame(t)])
      THEN /\ newest_writer' = NULL
+          /\ Touch({write_group[t]})
           /\ GotoFollowers(t)
-          /\ UNCHANGED <<links, lifetime_ok>>
-     ELSE LET newer == CreateMissingNewerLinks(newest_writer, link_newer)
-              next_leader == newer[Address(last_writer[t])]
-          IN  /\ Touch(CreateMissingNewerLinks_Walked(newest_writer, link_newer)
-                         \cup {last_writer[t], next_leader})
-              /\ link_newer' = newer
-              /\ link_older' = Store(link_older, next_leader, NULL)
-              /\ cursor' = [cursor EXCEPT ![t] = next_leader]
-              /\ Goto(t, "ExitAsBatchGroupLeader_SetState")
-              /\ UNCHANGED newest_writer
-  /\ UNCHANGED <<incarnation, state, group, result, tail_seen, arrival>>
+          /\ UNCHANGED links
+     ELSE HandOff(t, last_writer[Frame(t)])
+  /\ UNCHANGED <<incarnation, newest_memtable_writer, state, write_group, sequence, group, tail_seen, arrival>>
 
 (* WriteThread::SetState of the next leader: the queue is his, before the followers are completed. *)
 ExitAsBatchGroupLeader_SetState(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_SetState"
   /\ Touch({cursor[t]})
   /\ state' = Store(state, cursor[t], "STATE_GROUP_LEADER")
-  /\ GotoFollowers(t)
-  /\ UNCHANGED <<incarnation, newest_writer, links, group, result, tail_seen, arrival>>
-
-(* What the followers of t are told: the leader's own status is that of its group. *)
-GroupStatus(t) == status[t]
+  /\ IF Pipelined
+     THEN /\ cursor' = [cursor EXCEPT ![t] = NULL]
+          /\ Goto(t, "ExitAsBatchGroupLeader_AwaitState")
+     ELSE GotoFollowers(t)
+  /\ UNCHANGED <<incarnation, tails, links, write_group, result, group, tail_seen, arrival>>
 
 (* WriteThread::SetState of one follower. It may return, and its Writer die, at once: link_older is *)
-(* read before.                                                                                     *)
+(* read before. A delegate completes itself in its turn, and the leader last.                       *)
 ExitAsBatchGroupLeader_CompleteFollower(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_CompleteFollower"
+  /\ ~Pipelined
   /\ LET follower == cursor[t]
          next == link_older[Address(follower)]
-         last == SameAddress(next, Me(t))
-     IN  /\ Touch({follower})
+         last == SameAddress(next, write_group[t])
+     IN  /\ Touch({follower, write_group[t]})
          /\ status' = Store(status, follower, GroupStatus(t))
          /\ state' = Store(state, follower, "STATE_COMPLETED")
          /\ cursor' = [cursor EXCEPT ![t] = IF last THEN NULL ELSE next]
-         /\ Goto(t, IF last THEN "Write_Return" ELSE "ExitAsBatchGroupLeader_CompleteFollower")
-  /\ UNCHANGED <<incarnation, newest_writer, links, group, sequence, tail_seen, arrival>>
+         /\ Goto(t, IF ~last THEN "ExitAsBatchGroupLeader_CompleteFollower"
+                    ELSE IF write_group[t] = Me(t) THEN "Write_Return"
+                    ELSE "ExitAsBatchGroupFollower")
+  /\ UNCHANGED <<incarnation, tails, links, write_group, sequence, group, tail_seen, arrival>>
 
 (* The call returns: its Writer, and the WriteGroup that it led, are dead; their memory is free. *)
 Write_Return(t) ==
@@ -276,61 +359,67 @@ Write_Return(t) ==
   /\ write_group' = [write_group EXCEPT ![t] = NULL]
   /\ sequence' = [sequence EXCEPT ![t] = 0]
   /\ status' = [status EXCEPT ![t] = "OK"]
-  /\ last_writer' = [last_writer EXCEPT ![t] = NULL]
-  /\ group_size' = [group_size EXCEPT ![t] = 0]
+  /\ ClearGroup(t)
   /\ arrival' = SelectSeq(arrival, LAMBDA p : p # Me(t))
   /\ Goto(t, "Write")
-  /\ UNCHANGED <<incarnation, newest_writer, tail_seen, cursor, lifetime_ok>>
+  /\ UNCHANGED <<incarnation, tails, locals, lifetime_ok>>
 
 -----------------------------------------------------------------------------
-(* t holds the leadership: it found the queue empty, or was made leader, and has not given it on. *)
+(* Leaving a group's phase as the leader, or as the last parallel writer in his place. *)
+Finishing(t) ==
+  pc[t] \in {"SetLastSequence", "SetLastSequence_FirstError", "Poison"}
+
+(* t holds the leadership: it found the queue empty, or was made leader, and has not given it on.   *)
+(* While a group inserts in parallel its leader holds it; then the last writer.                     *)
 Leads(t) ==
   \/ pc[t] = "JoinBatchGroup"
+  \/ pc[t] \in {"ExitAsBatchGroupLeader", "ExitAsBatchGroupLeader_SetState"}
   \/ /\ state[t] = "STATE_GROUP_LEADER"
-     /\ pc[t] \notin {"ExitAsBatchGroupLeader_CompleteFollower", "Write_Return"}
+     /\ pc[t] \notin {"ExitAsBatchGroupLeader_AwaitState", "Write_Return"}
+     /\ Pipelined \/ pc[t] # "ExitAsBatchGroupLeader_CompleteFollower"
+  \/ Pipelined /\ pc[t] \in {"LinkGroup", "LinkGroup_SetState"}
+  \/ ~Pipelined /\ (running[t] > 0 \/ Finishing(t))
 
-INV_LEADER == Cardinality({t \in Threads : Leads(t)}) <= 1
-
-(* The members of t's group that t may still touch. *)
-RECURSIVE OlderChain(_, _)
-OlderChain(from, to) ==
-  IF from = NULL \/ SameAddress(from, to) THEN {from} ELSE {from} \cup OlderChain(link_older[Address(from)], to)
-Members(t) ==
-  IF last_writer[t] = NULL THEN {}
-  ELSE IF pc[t] = "Write_Return" THEN {Me(t)}
-  ELSE IF pc[t] = "ExitAsBatchGroupLeader_CompleteFollower" THEN OlderChain(cursor[t], Me(t))
-  ELSE Range(Group(t))
-
-(* Queued, in no group, and not made leader. *)
-Waiting(p) == /\ pc[Address(p)] = "JoinBatchGroup_AwaitState"
+(* Queued, in no group, not logged, and not made leader. *)
+Waiting(p) == /\ Live(p)
+              /\ pc[Address(p)] = "JoinBatchGroup_AwaitState"
               /\ state[Address(p)] = "STATE_INIT"
               /\ write_group[Address(p)] = NULL
+              /\ sequence[Address(p)] = 0
 RECURSIVE WaitingUpTo(_)
 WaitingUpTo(p) ==
-  IF p = NULL THEN <<>>
+  IF p = NULL \/ p = Dummy THEN <<>>
   ELSE IF ~Waiting(p) THEN <<>>
   ELSE Append(WaitingUpTo(link_older[Address(p)]), p)
 
 InArrivalOrder(s) == s = SelectSeq(arrival, LAMBDA p : p \in Range(s))
 
-INV_GROUP ==
-  \* a group is its leader followed by compatible writers in queue order
-  /\ \A t \in Threads :
-       Leads(t) /\ last_writer[t] # NULL =>
-         LET members == Group(t)
-         IN  /\ InArrivalOrder(members)
-             /\ members[Len(members)] = last_writer[t]
-             /\ Len(members) = group_size[t]
-             /\ Len(members) <= MaxGroup
-             /\ \A w \in Range(members) : write_group[Address(w)] = Me(t)
-             /\ Range(members) \cap SyncWrites # {} => Me(t) \in SyncWrites
-  \* no writer is in two groups
-  /\ \A t, u \in Threads : t # u => Members(t) \cap Members(u) = {}
-  \* skipped writers keep their order and come next: the queue is who waits, in the order of arrival
-  /\ (\A t \in Threads : pc[t] # "EnterAsBatchGroupLeader_Graft") =>
-       LET waiting == SelectSeq(arrival, Waiting)
-       IN  /\ WaitingUpTo(newest_writer) = waiting
-           /\ \A t \in Threads : pc[t] = "ExitAsBatchGroupLeader_SetState" => cursor[t] = Head(waiting)
+(* The group in the frame of t is a whole one of the main queue. *)
+IsBatchGroup(t) ==
+  IF Pipelined
+  THEN /\ pc[t] \in {"EnterAsBatchGroupLeader_Graft", "WriteToWAL_FirstError", "WriteToWAL", "WriteToWAL_Sync",
+                     "ExitAsBatchGroupLeader_Dummy", "LinkGroup"}
+       /\ group_size[t] > 0
+  ELSE /\ last_writer[t] # NULL
+       /\ \E u \in Threads : Leads(u) /\ write_group[u] = Me(t)
+
+(* A group is its leader followed by compatible writers in queue order. *)
+GroupIsSound(t) ==
+  LET members == Group(t)
+  IN  /\ InArrivalOrder(members)
+      /\ members[Len(members)] = last_writer[t]
+      /\ Len(members) = group_size[t]
+      /\ Len(members) <= MaxGroup
+      /\ \A w \in Range(members) : write_group[Address(w)] = Me(t)
+      /\ Range(members) \cap SyncWrites # {} => Me(t) \in SyncWrites
+      /\ Range(members) \cap CallbackAlone # {} => Len(members) = 1
+
+(* Skipped writers keep their order and come next: the queue is who waits, in the order of arrival. *)
+QueueIsInOrder ==
+  (\A t \in Threads : pc[t] # "EnterAsBatchGroupLeader_Graft") =>
+    LET waiting == SelectSeq(arrival, Waiting)
+    IN  /\ WaitingUpTo(newest_writer) = waiting
+        /\ \A t \in Threads : pc[t] = "ExitAsBatchGroupLeader_SetState" => cursor[t] = Head(waiting)
 
 INV_LIFETIME == lifetime_ok
 =============================================================================

@@ -10,6 +10,30 @@ EDGE = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"')
 CLOSING = {"{": "}", "(": ")", "<": ">"}
 
 
+PARALLEL, PIPELINED = "allow_concurrent_memtable_write", "enable_pipelined_write"
+MODES = {frozenset(): "serial", frozenset([PARALLEL]): "parallel", frozenset([PIPELINED]): "pipelined",
+         frozenset([PARALLEL, PIPELINED]): "pipelined_parallel"}
+PARALLEL_ACTION = re.compile("Launch|SetMemWritersEachStride|CompleteParallel|ExitAsBatchGroupFollower")
+PIPELINED_ACTION = re.compile("LinkGroup|(Enter|Exit)AsMemTableWriter|.*(FirstError|Dummy|CompleteLeader)$|"
+                              "ExitAsBatchGroupLeader_AwaitState")
+
+
+def options_of(config_text):
+    line = re.search(r"^\s*Options = \{(.*)\}", config_text, re.M)
+    return frozenset(re.findall(r'"(\w+)"', line[1])) if line else None
+
+
+def belongs(action, mode):
+    """Must this action fire in some configuration of that mode?"""
+    parallel, pipelined = "parallel" in mode, "pipelined" in mode
+    if action in ("Init", "Done"):
+        return False
+    if action == "ExitAsBatchGroupFollower":
+        return mode == "parallel"
+    return ((parallel or not PARALLEL_ACTION.match(action) or mode == "other")
+            and (pipelined or not PIPELINED_ACTION.match(action) or mode == "other"))
+
+
 class Outcome:
     """What TLC said: exit code, the property that it saw violated, how much it searched."""
 
@@ -42,12 +66,16 @@ class Outcome:
 
     @staticmethod
     def _actions(lines):
-        """How often each action of WritePath led to a state, from the last coverage report."""
+        """How often each action of the spec led to a state, from the last coverage report."""
         counts = {}
         for line in lines:
-            if match := re.match(r"<(\w+) line .* of module WritePath>: \d+:(\d+)", line):
+            if match := re.match(r"<(\w+) line .* of module (?:WritePath|StateWord)>: \d+:(\d+)", line):
                 counts[match[1]] = int(match[2])
         return counts
+
+    def mode(self):
+        """The mode of the configuration; configurations without Options are a kind of their own."""
+        return MODES.get(options_of(self.job.text or self.job.config.read_text()), "other")
 
 
 def properties(text):
@@ -99,6 +127,42 @@ def dump_states_and_edges(path):
              for source, target, action in raw_edges if action != "Done"}
     return ("".join(f"{state}\n" for state in states),
             "".join(f"{source} {action} {target}\n" for source, action, target in sorted(edges)))
+
+
+STEP = re.compile(r"^State (\d+): <(\w+)|^(Back to state \d+|State \d+: Stuttering)", re.M)
+THREAD = re.compile(r"(\w+) :> (\".*?\"|[^\s@)]+)")
+
+
+def trace_states(text):
+    """Of each step of the counterexample: its action, and its variables as text."""
+    begins = list(STEP.finditer(text))
+    for here, after in zip(begins, [*begins[1:], None]):
+        body = text[here.end():after.start() if after else len(text)].split("\n\n", 1)[0]
+        variables = {}
+        for conjunct in re.split(r"^/\\ ", body, flags=re.M)[1:]:
+            name, value = conjunct.split(" = ", 1)
+            variables[name] = " ".join(value.split())
+        yield here[2] or here[3] or "", variables
+
+
+def trace_table(text):
+    """Threads against steps: who did what, and what changed that belongs to no thread alone."""
+    lines, before, threads = [], None, []
+    for number, (action, variables) in enumerate(trace_states(text), start=1):
+        pcs = dict(THREAD.findall(variables.get("pc", "")))
+        if before is None:
+            threads = sorted(pcs)
+            lines.append(" | ".join(["step", *(f"{thread:<42}" for thread in threads), "what else changed"]))
+        else:
+            old = dict(THREAD.findall(before.get("pc", "")))
+            moved = next((thread for thread in pcs if pcs[thread] != old.get(thread)), None)
+            shared = [f"{name} := {value}" for name, value in variables.items()
+                      if value != before.get(name) and "|->" not in value and ":>" not in value and name != "arrival"]
+            cells = [f"{action if thread == moved else '':<42}" for thread in threads]
+            alone = [action] if moved is None else []
+            lines.append(" | ".join([f"{number:>4}", *cells, "; ".join(alone + shared)]).rstrip())
+        before = variables or before
+    return lines
 
 
 def mc_table(manifest):

@@ -14,4 +14,15 @@ Fail_published(w) ==
   /\ outcome[w] = "pending"
   /\ outcome' = [outcome EXCEPT ![w] = "UnknownOutcome"]
   /\ UNCHANGED <<log, durable, published>>
+
+(* A write is logged again, by whoever retries it. *)
+AppendGroup_twice ==
+  /\ Len(log) < 3
+  /\ \E w \in {w \in AllWrites : outcome[w] = "pending"} : log' = Append(log, <<w>>)
+  /\ UNCHANGED <<durable, published, outcome>>
+
+(* What is not logged yet is called durable. *)
+MakeDurable_ahead ==
+  /\ \E n \in durable + 1 .. Len(log) + 1 : durable' = n
+  /\ UNCHANGED <<log, published, outcome>>
 =============================================================================

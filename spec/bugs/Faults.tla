@@ -22,10 +22,31 @@ LinkOne_without_cas(t) ==
      /\ arrival' = Append(arrival, Me(t))
      /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
      /\ Goto(t, IF tail_seen[t] = NULL THEN "JoinBatchGroup" ELSE "JoinBatchGroup_AwaitState")
-     /\ UNCHANGED <<incarnation, state, link_newer, group, sequence, status, cursor, lifetime_ok, path>>
+     /\ UNCHANGED <<incarnation, newest_memtable_writer, state, link_newer, group, sequence, status>>
+     /\ UNCHANGED <<cursor, lifetime_ok, path>>
+
+(* A writer calls itself leader before it has the queue, and takes it back if it was not empty. *)
+LinkOne_leads_too_early(t) ==
+  \/ /\ pc[t] = "LinkOne"
+     /\ state[t] = "STATE_INIT"
+     /\ state' = [state EXCEPT ![t] = "STATE_GROUP_LEADER"]
+     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<status, locals, lifetime_ok, path>>
+  \/ /\ pc[t] = "LinkOne"
+     /\ state[t] = "STATE_GROUP_LEADER"
+     /\ state' = [state EXCEPT ![t] = "STATE_INIT"]
+     /\ link_older' = [link_older EXCEPT ![t] = newest_writer]
+     /\ newest_writer' = Me(t)
+     /\ arrival' = Append(arrival, Me(t))
+     /\ Goto(t, IF newest_writer = NULL THEN "JoinBatchGroup" ELSE "JoinBatchGroup_AwaitState")
+     /\ UNCHANGED <<incarnation, newest_memtable_writer, link_newer, group, sequence, status, locals>>
+     /\ UNCHANGED <<lifetime_ok, path>>
 
 (* A sync writer is taken under a leader that will not sync. *)
 Compatible_mixes_sync(leader, w) == TRUE
+
+(* A writer whose callback refuses company is taken into a group. *)
+Compatible_ignores_callback(leader, w) == w \in SyncWrites => leader \in SyncWrites
 
 (* The group grows past max_write_batch_group_size_bytes. *)
 SelectGroup_without_cap(queue) ==
@@ -44,7 +65,8 @@ Environment_graft_stores_tail(t) ==
      /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
      /\ cursor' = [cursor EXCEPT ![t] = NULL]
      /\ Goto(t, "WriteToWAL")
-     /\ UNCHANGED <<incarnation, state, links, group, sequence, status, arrival, lifetime_ok, path>>
+     /\ UNCHANGED <<incarnation, newest_memtable_writer, state, links, group, sequence, status, arrival>>
+     /\ UNCHANGED <<lifetime_ok, path>>
 
 (* The graft is a weak CAS and takes a spurious failure for newcomers: it walks off the end. *)
 Environment_graft_weak_cas(t) ==
@@ -57,11 +79,30 @@ Environment_graft_weak_cas(t) ==
 
 -----------------------------------------------------------------------------
 (* A group leaves a hole in the sequence numbers. *)
-NextSequence_with_gap == last_sequence + 2
+NextSequence_with_gap == LogEnd + 2
+
+(* The next group is numbered from what is published: pipelined, a group may lie between. *)
+NextSequence_of_published == last_sequence + 1
 
 (* All writers of a group get the sequence of the first. *)
 Numbered_all_alike(members, first) ==
   [t \in Threads |-> IF t \in Queue!Addresses(members) THEN first ELSE sequence[t]]
+
+(* A Prepare, which inserts nothing, consumes sequence numbers. *)
+Numbered_counts_prepare(logged, first) ==
+  [t \in Threads |-> IF t \in Queue!Addresses(logged)
+                     THEN first + BatchCount * (Queue!Position(logged, t) - 1)
+                     ELSE sequence[t]]
+
+(* The leader's callback failed, so nothing of his group is logged. *)
+Logged_not_under_failed_leader(t) ==
+  IF Me(t) \in CallbackFails THEN <<>> ELSE SelectSeq(Group(t), Queue!Logs)
+
+(* A writer whose callback failed is logged. *)
+Logs_all(w) == TRUE
+
+(* A failed callback is not reported. *)
+FinalStatus_without_callback(t) == status[t]
 
 (* The leader does not check whether the path is poisoned. *)
 Poisoned_unchecked == FALSE
@@ -70,10 +111,13 @@ Poisoned_unchecked == FALSE
 Refusal_told_unknown == "UnknownOutcome"
 
 (* The leader goes on without fdatasync. *)
-AfterAppend_without_fdatasync(t) == "InsertInto"
+NeedsSync_never(t, logged) == FALSE
 
 (* An error reaches the leader alone; its followers are told OK. *)
 GroupStatus_of_leader_only(t) == "OK"
+
+(* A delegate tells the error to the followers alone, the leader is told OK. *)
+LeaderStatus_not_by_delegate(t) == IF write_group[t] = Me(t) THEN group_status[t] ELSE "OK"
 
 -----------------------------------------------------------------------------
 GroupEnd(t) == sequence[Queue!Address(last_writer[t])] + BatchCount - 1
@@ -99,7 +143,7 @@ Environment_publish_by_operation(t) ==
 Environment_publish_backwards(t) ==
   \/ Errors(t)
   \/ /\ pc[t] = "ExitAsBatchGroupLeader"
-     /\ status[t] = "OK"
+     /\ group_status[t] = "OK"
      /\ PublishOnly(sequence[t] + BatchCount - 1)
 
 (* The end of the group is stored, then the leader's own, then, as it should be, the group's. *)
@@ -112,27 +156,36 @@ Environment_publish_newest_first(t) ==
 Environment_publish_after_error(t) ==
   \/ Errors(t)
   \/ /\ pc[t] = "ExitAsBatchGroupLeader"
-     /\ status[t] = "UnknownOutcome"
+     /\ group_status[t] = "UnknownOutcome"
      /\ sequence[t] # 0
      /\ PublishOnly(GroupEnd(t))
 
 (* A failed insert takes the record out of the log: it may be on the disk, and a sync may cover it. *)
 Environment_error_truncates_log(t) ==
-  /\ MemTableErrors
-  /\ pc[t] = "InsertInto"
-  /\ cursor[t] = Me(t)
-  /\ Poison(t, "MemTableError")
-  /\ log' = SubSeq(log, 1, Len(log) - 1)
-  /\ UNCHANGED <<queue_vars, links, group, sequence, tail_seen, lifetime_ok>>
-  /\ UNCHANGED <<synced, memtable, last_sequence, outcome>>
+  \/ Errors(t)
+  \/ /\ pc[t] = "Poison"
+     /\ log' = SubSeq(log, 1, Len(log) - 1)
+     /\ PoisonBy("MemTableError")
+     /\ Goto(t, "ExitAsBatchGroupLeader")
+     /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok>>
+     /\ UNCHANGED <<synced, memtable, last_sequence, outcome, failed>>
 
 (* A failed sync does not poison the path. *)
-Poison_forgotten(t, action) ==
-  /\ status' = [status EXCEPT ![t] = "UnknownOutcome"]
-  /\ failed' = failed \cup Members(t)
-  /\ cursor' = [cursor EXCEPT ![t] = NULL]
-  /\ Goto(t, "ExitAsBatchGroupLeader")
-  /\ UNCHANGED first_error
+PoisonBy_forgotten(action) == UNCHANGED first_error
+
+(* A parallel writer keeps the error of its insert to itself. *)
+MemTableError_untold(t) ==
+  /\ MemTableErrors
+  /\ pc[t] = "InsertInto"
+  /\ InsertsOwn(t)
+  /\ Goto(t, "CompleteParallelMemTableWriter")
+  /\ UNCHANGED <<frame, status, path>>
+
+(* A memtable leader does not look whether a group before his has failed. *)
+EnterAsMemTableWriter_unchecked(t) ==
+  /\ pc[t] = "EnterAsMemTableWriter_FirstError"
+  /\ BeginMemTablePhase(t)
+  /\ UNCHANGED <<queue_vars, links, group, sequence, status, tail_seen, lifetime_ok, path>>
 
 -----------------------------------------------------------------------------
 (* The leader reads link_older of a follower after it has completed it. *)
@@ -140,7 +193,7 @@ CompleteFollower_reads_link_late(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_CompleteFollower"
   /\ Queue!Touch({cursor[t]})
   /\ IF Queue!Live(cursor[t]) /\ state[Queue!Address(cursor[t])] = "STATE_INIT"
-     THEN /\ status' = Queue!Store(status, cursor[t], status[t])
+     THEN /\ status' = Queue!Store(status, cursor[t], group_status[t])
           /\ state' = Queue!Store(state, cursor[t], "STATE_COMPLETED")
           /\ UNCHANGED <<pc, cursor>>
      ELSE LET next == link_older[Queue!Address(cursor[t])]
@@ -148,7 +201,8 @@ CompleteFollower_reads_link_late(t) ==
           IN  /\ cursor' = [cursor EXCEPT ![t] = IF last THEN NULL ELSE next]
               /\ Goto(t, IF last THEN "Write_Return" ELSE "ExitAsBatchGroupLeader_CompleteFollower")
               /\ UNCHANGED <<status, state>>
-  /\ UNCHANGED <<newest_writer, arrival, incarnation, links, group, sequence, tail_seen, path>>
+  /\ UNCHANGED <<newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+  /\ UNCHANGED <<tail_seen, path>>
 
 (* The leader touches a follower after it has completed it, to wake it: std::atomic::notify_one. *)
 CompleteFollower_notifies_late(t) ==
@@ -156,10 +210,11 @@ CompleteFollower_notifies_late(t) ==
      /\ tail_seen[t] = NULL
      /\ tail_seen' = [tail_seen EXCEPT ![t] = cursor[t]]
      /\ Queue!Touch({cursor[t]})
-     /\ status' = Queue!Store(status, cursor[t], status[t])
+     /\ status' = Queue!Store(status, cursor[t], group_status[t])
      /\ state' = Queue!Store(state, cursor[t], "STATE_COMPLETED")
      /\ cursor' = [cursor EXCEPT ![t] = link_older[Queue!Address(cursor[t])]]
-     /\ UNCHANGED <<pc, newest_writer, arrival, incarnation, links, group, sequence, path>>
+     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED path
   \/ /\ pc[t] = "ExitAsBatchGroupLeader_CompleteFollower"
      /\ tail_seen[t] # NULL
      /\ Queue!Touch({tail_seen[t]})
@@ -191,4 +246,133 @@ Environment_follower_returns_early(t) ==
      /\ write_group[t] # NULL
      /\ Goto(t, "Write_Return")
      /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok, path>>
+-----------------------------------------------------------------------------
+(* The leader counts one parallel writer too few. *)
+Launch_counts_too_few(t) ==
+  /\ pc[t] = "LaunchParallelMemTableWriters"
+  /\ running' = [running EXCEPT ![t] = group_size[t] - 1]
+  /\ Goto(t, "LaunchParallelMemTableWriters_Leader")
+  /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, group_status>>
+  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, path>>
+
+(* Who launches by strides steps one place too far. *)
+EachStride_too_far(t, p) ==
+  LET members == Group(Frame(t))
+      place == Queue!Position(members, p[1]) + Queue!Stride(group_size[Frame(t)]) + 1
+  IN  IF place > Len(members) THEN NULL ELSE members[place]
+
+(* The delegate completes the leader, in whose frame the group is, before the followers. *)
+Environment_group_dies_early(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "ExitAsBatchGroupLeader_CompleteFollower"
+     /\ write_group[t] # Me(t)
+     /\ Queue!Touch({write_group[t]})
+     /\ state' = Queue!Store(state, write_group[t], "STATE_COMPLETED")
+     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<status, locals, path>>
+
+-----------------------------------------------------------------------------
+(* Pipelined, no dummy holds the place of the leaving group (before RocksDB #4143): its tail is     *)
+(* known by its address, which may be queued again.                                                 *)
+Dummy_none(t) ==
+  /\ pc[t] = "ExitAsBatchGroupLeader_Dummy"
+  /\ tail_seen' = [tail_seen EXCEPT ![t] = last_writer[t]]
+  /\ status' = [a \in Threads |-> IF a \in Queue!Addresses(Group(t)) THEN group_status[t] ELSE status[a]]
+  /\ Queue!GotoLeaving(t, Queue!NewestLeaving(Group(t), group_status[t]))
+  /\ UNCHANGED <<queue_vars, links, group, sequence, lifetime_ok, path>>
+Exit_without_dummy(t) ==
+  /\ pc[t] = "ExitAsBatchGroupLeader"
+  /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
+  /\ IF Queue!SameAddress(newest_writer, tail_seen[t])
+     THEN /\ newest_writer' = NULL
+          /\ Goto(t, "ExitAsBatchGroupLeader_AwaitState")
+          /\ UNCHANGED <<link_older, cursor, lifetime_ok>>
+     ELSE LET newcomers == Queue!Newcomers(newest_writer, tail_seen[t])
+              next_leader == newcomers[Len(newcomers)]
+          IN  /\ Queue!Touch(Queue!Range(newcomers))
+              /\ link_older' = Queue!Store(link_older, next_leader, NULL)
+              /\ cursor' = [cursor EXCEPT ![t] = next_leader]
+              /\ Goto(t, "ExitAsBatchGroupLeader_SetState")
+              /\ UNCHANGED newest_writer
+  /\ UNCHANGED <<incarnation, newest_memtable_writer, arrival, state, link_newer, group, sequence, status, path>>
+
+(* A follower that does not go on is completed before the dummy stands (before RocksDB #9944). *)
+Environment_completes_before_dummy(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "ExitAsBatchGroupLeader_Dummy"
+     /\ LET w == Queue!NewestLeaving(Group(t), group_status[t])
+        IN  /\ w # NULL
+            /\ Queue!Touch({w})
+            /\ state' = Queue!Store(state, w, "STATE_COMPLETED")
+     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<status, locals, path>>
+
+(* Who does not fail is completed with the log, before its batch is inserted. *)
+GoesOn_never(w, group_outcome) == FALSE
+
+(* The log's queue is handed on before the group is linked into the memtable queue. *)
+LinkGroup_after_hand_off(t) ==
+  \/ /\ pc[t] = "LinkGroup"
+     /\ tail_seen' = [tail_seen EXCEPT ![t] = Queue!Dummy]
+     /\ Goto(t, "ExitAsBatchGroupLeader")
+     /\ UNCHANGED <<queue_vars, links, group, sequence, status, cursor, lifetime_ok, path>>
+  \/ /\ pc[t] = "ExitAsBatchGroupLeader_AwaitState"
+     /\ tail_seen[t] = Queue!Dummy
+     /\ LET members == Queue!Addresses(Group(t))
+        IN  /\ link_newer' = [a \in DOMAIN link_newer |-> IF a \in members THEN NULL ELSE link_newer[a]]
+            /\ write_group' = [a \in Threads |-> IF a \in members THEN NULL ELSE write_group[a]]
+     /\ link_older' = Queue!Store(link_older, group_leader[t], newest_memtable_writer)
+     /\ newest_memtable_writer' = last_writer[t]
+     /\ state' = IF newest_memtable_writer # NULL THEN state
+                 ELSE Queue!Store(state, group_leader[t], "STATE_MEMTABLE_WRITER_LEADER")
+     /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
+     /\ UNCHANGED <<pc, newest_writer, arrival, incarnation, group_leader, last_writer, group_size, group_status>>
+     /\ UNCHANGED <<running, sequence, status, cursor, lifetime_ok, path>>
+
+(* Who links a group into the memtable queue makes its leader lead, though the queue is not empty. *)
+Environment_two_memtable_leaders(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "ExitAsBatchGroupLeader"
+     /\ group_leader[t] = Me(t)
+     /\ state[t] = "STATE_GROUP_LEADER"
+     /\ write_group[t] = NULL
+     /\ state' = [state EXCEPT ![t] = "STATE_MEMTABLE_WRITER_LEADER"]
+     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<status, locals, lifetime_ok, path>>
+
+(* A member keeps its link_newer in the memtable queue: links are not repaired past it (as #7508). *)
+Environment_stale_link_newer(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "LinkGroup"
+     /\ link_older' = Queue!Store(link_older, group_leader[t], newest_memtable_writer)
+     /\ newest_memtable_writer' = last_writer[t]
+     /\ write_group' = [a \in Threads |-> IF a \in Queue!Addresses(Group(t)) THEN NULL ELSE write_group[a]]
+     /\ Goto(t, IF newest_memtable_writer = NULL THEN "LinkGroup_SetState" ELSE "ExitAsBatchGroupLeader")
+     /\ UNCHANGED <<incarnation, newest_writer, arrival, state, link_newer, group_leader, last_writer, group_size>>
+     /\ UNCHANGED <<group_status, running, sequence, status, locals, lifetime_ok, path>>
+
+(* A memtable leader that sees newer writers leaves without making one of them the leader. *)
+Environment_lost_memtable_handoff(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "ExitAsMemTableWriter_SetState"
+     /\ Queue!GotoMembers(t)
+     /\ UNCHANGED <<queue_vars, links, group, sequence, status, tail_seen, lifetime_ok, path>>
+
+(* The last memtable leader leaves without clearing the tail. *)
+Environment_memtable_tail_not_cleared(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "ExitAsMemTableWriter"
+     /\ Queue!SameAddress(newest_memtable_writer, last_writer[Frame(t)])
+     /\ Queue!GotoMembers(t)
+     /\ UNCHANGED <<queue_vars, links, group, sequence, status, tail_seen, lifetime_ok, path>>
+
+(* The leader of a memtable group is completed first: the group is in his frame. *)
+Environment_memtable_leader_first(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "ExitAsMemTableWriter_CompleteWriter"
+     /\ write_group[t] # Me(t)
+     /\ Queue!Touch({write_group[t]})
+     /\ state' = Queue!Store(state, write_group[t], "STATE_COMPLETED")
+     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<status, locals, path>>
 =============================================================================

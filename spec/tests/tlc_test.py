@@ -3,6 +3,7 @@
 
 import importlib.machinery
 import importlib.util
+import json
 import sys
 import types
 import unittest
@@ -103,6 +104,64 @@ class JudgeFault(unittest.TestCase):
         self.assertNotIn("PROPERTIES", tlc.without_property(text, "LIVE_COMPLETE"))
         with self.assertRaises(tlc.Failure):
             tlc.without_fault("CONSTANT A <- B\n")
+
+
+class EveryPropertyHasItsFault(unittest.TestCase):
+    """Nobody can delete a property unnoticed: some fault is seen by it alone, as its run without the
+    property (spec/tlc bugs: "only … sees it") shows."""
+
+    @staticmethod
+    def checked():
+        names = set()
+        for config in (SPEC / "mc").glob("*.cfg"):
+            for line in config.read_text().split("\n"):
+                if line.startswith(("INVARIANTS ", "PROPERTIES ")):
+                    names.update(line.split()[1:])
+        return names
+
+    @staticmethod
+    def without_fault(names, bugs):
+        return names - {entry["property"] for entry in bugs.values() if entry["only"]}
+
+    def test_every_property_has_its_fault(self):
+        bugs = json.loads((SPEC / "manifest.json").read_text())["bugs"]
+        self.assertGreater(len(self.checked()), 10)
+        self.assertEqual(self.without_fault(self.checked(), bugs), set())
+
+    def test_a_property_without_a_fault_is_found(self):
+        self.assertEqual(self.without_fault({"INV_ACK", "INV_X"}, {"a": FAULT, "b": dict(FAULT, property="INV_X", only=False)}),
+                         {"INV_X"})
+
+
+TRACE = """Error: Invariant INV_X is violated.
+Error: The behavior up to this point is:
+State 1: <Initial predicate>
+/\\ pc = (t1 :> "Write" @@ t2 :> "Write")
+/\\ tail = NULL
+
+State 2: <LinkOne line 1, col 1 to line 2, col 2 of module WritePath>
+/\\ pc = (t1 :> "Write" @@ t2 :> "JoinBatchGroup")
+/\\ tail = <<t2, 1>>
+
+"""
+
+
+class Trace(unittest.TestCase):
+    def test_threads_against_steps(self):
+        head, step = tlc_text.trace_table(TRACE)
+        self.assertEqual([cell.strip() for cell in head.split("|")], ["step", "t1", "t2", "what else changed"])
+        self.assertEqual([cell.strip() for cell in step.split("|")], ["2", "", "LinkOne", "tail := <<t2, 1>>"])
+
+    def test_no_counterexample(self):
+        self.assertEqual(tlc_text.trace_table("Model checking completed."), [])
+
+
+class Modes(unittest.TestCase):
+    def test_an_action_must_fire_in_the_modes_that_have_it(self):
+        dead = ["<LinkGroup line 1, col 1 to line 1, col 2 of module WritePath>: 0:0"]
+        for options, result in (('{}', "FAILED: TLC"), ('{"enable_pipelined_write"}', "FAILED: never fires: pipelined:LinkGroup")):
+            judged = tlc.dead_actions([outcome(0, dead, f"  Options = {options}\n")])[0]
+            self.assertTrue(judged.startswith(result), judged)
 
 
 class Text(unittest.TestCase):
