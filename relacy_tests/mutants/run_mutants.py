@@ -1,0 +1,245 @@
+#!/usr/bin/python3
+"""The kill matrix: every mutant of the header dies in the scenario that is named for it, in the way that is named.
+
+Order mutants weaken one entry of sync/orders.h at run time. Structural mutants edit a copy of one header and compile
+the one file that includes it. The unmutated header passes the same scenarios. A weakening that no entry of the matrix
+speaks of is an error, so a new order cannot come without its mutant.
+
+Exit codes: 0 ok, 1 usage or set-up, 10 the matrix does not fit the header, 12 a mutant lives.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MATRIX = os.path.join(HERE, "mutants.json")
+README = os.path.join(os.path.dirname(HERE), "README.md")
+BEGIN, END = "<!-- mutants: run_mutants.py --update writes this table -->", "<!-- end of mutants -->"
+WEAKER = {"acq_rel": ("acquire", "release"), "acquire": ("relaxed",), "release": ("relaxed",),
+          "seq_cst": ("acq_rel",), "relaxed": ()}
+DEATHS = (11, 12, 13)
+TIME_LIMIT = 100
+
+
+class MatrixError(Exception):
+    """One line: what of the matrix does not fit."""
+
+
+@dataclass
+class Verdict:
+    mutant: dict
+    code: int
+    result: str
+    executions: int
+
+    def name(self):
+        return self.mutant.get("name") or self.mutant["order"]
+
+    def died(self):
+        kind = self.result.removeprefix("FAILED ")
+        wanted = self.mutant["dies"]
+        return self.code in DEATHS and (wanted == "*" or kind.startswith(wanted))
+
+
+def weakenings(orders_h):
+    """Every `ENTRY.field=order` that is one step weaker than an entry of orders.h."""
+    pattern = r"inline constexpr (\w+)Order\s+(\w+)\{\s*\"(\w+)\",\s*((?:std::memory_order::\w+,?\s*)+)\}"
+    found = re.findall(pattern, orders_h)
+    if len(found) != len(re.findall(r"^inline constexpr \w+Order\b", orders_h, re.M)) or not found:
+        raise MatrixError("sync/orders.h: not every entry was understood; adapt weakenings()")
+    for kind, name, _, text in found:
+        fields = ("success", "failure") if kind == "Cas" else ("order",)
+        for field, order in zip(fields, re.findall(r"memory_order::(\w+)", text)):
+            for weaker in WEAKER[order]:
+                yield f"{name}.{field}={weaker}"
+
+
+def check_complete(matrix, orders_h):
+    wanted = {w for w in weakenings(orders_h) if not w.startswith(tuple(matrix["outside"]))}
+    named = [mutant["order"] for mutant in matrix["orders"]]
+    for order in sorted(wanted - set(named)):
+        raise MatrixError(f"mutants.json: no mutant {order}: name its killer, or argue why it survives")
+    for order in named:
+        if order not in wanted or named.count(order) > 1:
+            raise MatrixError(f"mutants.json: {order} is no weakening of sync/orders.h, or stands twice")
+    for mutant in matrix["orders"]:
+        if len(mutant.get("survives", "x" * 80)) < 80:
+            raise MatrixError(f"mutants.json: {mutant['order']}: a survivor needs its argument")
+
+
+def mutated(source, mutant):
+    for old, new in mutant["edits"]:
+        if source.count(old) != 1:
+            raise MatrixError(f"{mutant['file']}: mutant {mutant['name']}: its text stands there "
+                              f"{source.count(old)} times, not once; adapt mutants.json: {old.strip()[:60]!r}")
+        source = source.replace(old, new)
+    return source
+
+
+class Bench:
+    """Builds and runs."""
+
+    def __init__(self, args):
+        self.args = args
+        self.impl = os.path.join(args.source, "impl")
+
+    def header(self, name):
+        with open(os.path.join(self.impl, "bellwether", name), encoding="utf-8") as file:
+            return file.read()
+
+    def build(self, mutant):
+        folder = os.path.join(self.args.build, mutant["name"])
+        path = os.path.join(folder, "bellwether", mutant["file"])
+        text = mutated(self.header(mutant["file"]), mutant)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        program = os.path.join(folder, "bellwether_relacy")
+        # The edited copy is found first; all else is the header as it is.
+        command = [self.args.compiler, "-std=c++20", "-O0", "-fno-lifetime-dse", "-w", "-I", folder,
+                   "-I", self.impl, "-I", self.args.source,
+                   os.path.join(self.args.source, "relacy_tests", "subject.cc"), self.args.library,
+                   "-o", program]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise MatrixError(f"mutant {mutant['name']} does not compile: "
+                              + next((l for l in done.stderr.splitlines() if "error" in l), "?"))
+        return program
+
+    def explore(self, program, mutant, extra=()):
+        with tempfile.TemporaryDirectory(dir=self.args.build) as folder:
+            report = os.path.join(folder, "report.json")
+            command = [program, "--scenario", mutant["scenario"], *mutant["args"].split(), *extra,
+                       "--time-limit", str(TIME_LIMIT), "--json", report]
+            done = subprocess.run(command, capture_output=True, text=True, check=False,
+                                  timeout=3 * TIME_LIMIT)
+            if not os.path.exists(report):
+                last = (done.stderr.splitlines() or ["no message"])[-1]
+                return Verdict(mutant, done.returncode, f"NO REPORT, {last}", 0)
+            with open(report, encoding="utf-8") as file:
+                row = json.load(file)["rows"][0]
+        return Verdict(mutant, done.returncode, row["result"], row["figures"]["executions"])
+
+    def kill(self, mutant):
+        if "order" in mutant:
+            return self.explore(self.args.explorer, mutant, ("--mutant", mutant["order"]))
+        return self.explore(self.build(mutant), mutant)
+
+
+def controls(mutants):
+    """The unmutated header in each scenario that kills something."""
+    chosen = {(m["scenario"], m["args"]): {"name": f"unmutated, {m['scenario']} {m['args']}".strip(),
+                                           "scenario": m["scenario"], "args": m["args"]}
+              for m in mutants}
+    return list(chosen.values())
+
+
+def table(verdicts, matrix):
+    lines = ["| mutant | what it breaks | past bug | killed by | how | executions |", "|---|---|---|---|---|---:|"]
+    for v in verdicts:
+        m = v.mutant
+        what = m.get("fault", "the order is weaker")
+        by = f"{m['scenario']} {m['args']}".strip()
+        how = v.result.removeprefix("FAILED ").split(" at ")[0].split(":")[0]
+        lines.append(f"| {v.name()} | {what} | {m.get('bug', '')} | {by} | {how} | {v.executions} |")
+    lines += ["", "Survivors, each with its argument:", ""]
+    lines += [f"- `{m['order']}`. {m['survives']}" for m in matrix["orders"] if "survives" in m]
+    return "\n".join(lines)
+
+
+def update_readme(text, write):
+    with open(README, encoding="utf-8") as file:
+        readme = file.read()
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise MatrixError(f"README.md: no '{BEGIN}' … '{END}'")
+    fresh = f"{before}{begin}\n{text}\n{end}{after}"
+    if write:
+        with open(README, "w", encoding="utf-8") as file:
+            file.write(fresh)
+    elif fresh != readme:
+        raise MatrixError("relacy_tests/README.md: its table of mutants is not what was found; --update writes it")
+
+
+def report_rows(verdicts, survivors, seconds):
+    rows = [{"what": v.name(), "bounds": f"{v.mutant['scenario']} {v.mutant['args']}".strip(),
+             "result": "killed by " + v.result.removeprefix("FAILED ") if v.died() else f"LIVES: {v.result}",
+             "figures": {"executions": v.executions}} for v in verdicts]
+    rows.append({"what": "survivors with an argument", "bounds": "", "result": "ok",
+                 "figures": {"mutants": survivors, "seconds": seconds}})
+    return rows
+
+
+def write_json(path, code, rows):
+    with open(path + ".tmp", "w", encoding="utf-8") as file:
+        json.dump({"ok": code == 0, "exit": code, "rows": rows}, file, indent=2)
+    os.replace(path + ".tmp", path)
+
+
+def run(args):
+    with open(MATRIX, encoding="utf-8") as file:
+        matrix = json.load(file)
+    bench = Bench(args)
+    check_complete(matrix, bench.header("sync/orders.h"))
+    mutants = [m for m in matrix["orders"] if "survives" not in m] + matrix["structural"]
+    if args.only:
+        mutants = [m for m in mutants if args.only in (m.get("name"), m.get("order"))]
+    if not mutants:
+        raise MatrixError(f"no mutant {args.only}")
+    for mutant in matrix["structural"]:
+        mutated(bench.header(mutant["file"]), mutant)
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        kills = [pool.submit(bench.kill, m) for m in mutants]
+        passes = [pool.submit(bench.explore, args.explorer, c) for c in controls(mutants)]
+        verdicts = [k.result() for k in kills]
+        unmutated = [p.result() for p in passes]
+    lives = [v for v in verdicts if not v.died()]
+    for v in verdicts:
+        print(f"{'killed' if v.died() else 'LIVES '}  {v.name():52} {v.result}  ({v.executions} executions)")
+    for v in lives:
+        print(f"run_mutants.py: {v.name()} lives in {v.mutant['scenario']}: {v.result}; "
+              f"again: --only {v.name()}", file=sys.stderr)
+    sick = [c for c in unmutated if c.code != 0 or c.result != "COMPLETE"]
+    for c in sick:
+        print(f"run_mutants.py: {c.name()}: {c.result}, so its kills say nothing", file=sys.stderr)
+    code = 12 if lives or sick else 0
+    survivors = sum("survives" in m for m in matrix["orders"])
+    print(f"{len(verdicts) - len(lives)} of {len(verdicts)} mutants killed, {survivors} survive with an argument, "
+          f"{len(unmutated) - len(sick)} of {len(unmutated)} scenarios pass unmutated")
+    if not args.only and code == 0:
+        update_readme(table(verdicts, matrix), args.update)
+    if args.json:
+        write_json(args.json, code, report_rows(verdicts, survivors, 0))
+    return code
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--explorer", required=True, help="the unmutated bellwether_relacy")
+    parser.add_argument("--library", required=True, help="what a mutated subject.cc links")
+    parser.add_argument("--compiler", default="g++")
+    parser.add_argument("--source", required=True, help="the repository")
+    parser.add_argument("--build", required=True, help="a folder for the mutants")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", help="one mutant by its name")
+    parser.add_argument("--update", action="store_true", help="write the table of relacy_tests/README.md")
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    os.makedirs(args.build, exist_ok=True)
+    try:
+        return run(args)
+    except (MatrixError, OSError) as error:
+        print(f"run_mutants.py: {error}", file=sys.stderr)
+        return 10 if isinstance(error, MatrixError) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
