@@ -105,7 +105,7 @@ class Bench:
         # The edited copy is found first; all else is the header as it is.
         command = [self.args.compiler, "-std=c++20", "-O0", "-fno-lifetime-dse", "-w", "-I", folder,
                    "-I", self.impl, "-I", self.args.source,
-                   os.path.join(self.args.source, "relacy_tests", "subject.cc"), self.args.library,
+                   os.path.join(self.args.source, "relacy_tests", "subject.cc"), *self.args.library,
                    "-o", program]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -224,7 +224,8 @@ def run(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--explorer", required=True, help="the unmutated bellwether_relacy")
-    parser.add_argument("--library", required=True, help="what a mutated subject.cc links")
+    parser.add_argument("--library", required=True, action="append",
+                        help="what a mutated subject.cc links, in order")
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("--source", required=True, help="the repository")
     parser.add_argument("--build", required=True, help="a folder for the mutants")
