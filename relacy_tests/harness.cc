@@ -1,6 +1,10 @@
 #include "relacy_tests/harness.h"
 
+#include <signal.h>
+
+#include <array>
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -25,6 +29,30 @@ struct HeapTracking : rl::context {
 bool OutOfTime(std::uint64_t executions) {
   return active_options->time_limit > 0 && (executions & 63) == 0 &&
          std::chrono::steady_clock::now() >= deadline;
+}
+
+// A wild pointer of the code under test is a failure of the execution like any other. Relacy leaves
+// a fiber by a jump as well, so jumping out of the handler leaves nothing behind that is needed.
+void OnInvalidAccess(int signal) {
+  if (rl::is_ctx() && rl::ctx().threadx_ != nullptr) {
+    execution.failed_property = "CRASH: an invalid pointer was used";
+    rl::ctx().fail_test("", rl::test_result_access_to_freed_memory, rl::debug_info());
+  }
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+void CatchInvalidAccesses() {
+  static std::array<char, 64 * 1024> handler_stack;
+  stack_t stack = {};
+  stack.ss_sp = handler_stack.data();
+  stack.ss_size = handler_stack.size();
+  sigaltstack(&stack, nullptr);
+  struct sigaction action = {};
+  action.sa_handler = OnInvalidAccess;
+  action.sa_flags = SA_ONSTACK | SA_NODEFER;
+  sigaction(SIGSEGV, &action, nullptr);
+  sigaction(SIGBUS, &action, nullptr);
 }
 
 template <int kThreads>
@@ -106,6 +134,7 @@ Outcome Explore(const Subject& subject, const RunOptions& options) {
   search = &running;
   active_search = &running;
   mutated_order_used = false;
+  CatchInvalidAccesses();
   deadline = std::chrono::steady_clock::now() +
              std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                  std::chrono::duration<double>(options.time_limit));

@@ -20,6 +20,9 @@ enum class Fault : std::uint8_t {
   kMemTable,  // an insert
 };
 
+// When leaders stall, until a checkpoint.
+enum class LogSize : std::uint8_t { kSmall, kTooLarge, kTooLargeAfterARecord };
+
 inline constexpr int kMaxWriters = 6;
 inline constexpr std::size_t kMaxWrites = 12;
 inline constexpr std::size_t kMaxOperations = 24;
@@ -41,7 +44,7 @@ struct Scenario {
   std::array<std::uint32_t, kMaxWriters> counts{1, 1, 1, 1, 1, 1};  // operations of a batch
   Fault fault = Fault::kNone;
   bool blocking_wait = false;
-  bool log_too_large = false;  // from the start until a checkpoint: leaders stall
+  LogSize log_size = LogSize::kSmall;
   WritePathOptions options{};
 };
 

@@ -203,6 +203,19 @@ TEST_F(SearchTest, ALostWakeIsADeadlock) {
   EXPECT_EQ(outcome.verdict, Verdict::kDeadlock);
 }
 
+TEST_F(SearchTest, AWildPointerIsAFailureLikeAnyOther) {
+  RunOptions options;
+  const Outcome outcome = Explore(OnShared(2,
+                                           [](int thread) {
+                                             if (thread == 0) return;
+                                             volatile int* volatile nowhere = nullptr;
+                                             *nowhere = 1;
+                                           }),
+                                  options);
+  EXPECT_EQ(outcome.verdict, Verdict::kUnsafe);
+  EXPECT_EQ(outcome.what, "CRASH: an invalid pointer was used");
+}
+
 TEST_F(SearchTest, AFailureIsReplayedByItsChoices) {
   const auto subject = [] {
     return OnShared(2, [](int thread) {

@@ -26,7 +26,7 @@ struct Failing {
 struct World {
   World(const Scenario& s, const Failing& fails)
       : failing(fails),
-        log(fails.append, fails.sync, s.log_too_large),
+        log(fails.append, fails.sync, s.log_size),
         memtable(fails.insert),
         path(s.options, &log, &memtable, 0) {}
   const Failing failing;
@@ -199,7 +199,8 @@ void CheckStatus(const Write& write, const Write* offender) {
     Check(write.options.callback == nullptr, "INV_STATUS: a write is logged, its callback failed");
     CheckLogged(write, offender);
   } else if (code == Status::Code::kIncomplete) {
-    Check(write.options.no_slowdown && scenario.log_too_large, "LIVE_STALL: no stall to fail for");
+    Check(write.options.no_slowdown && scenario.log_size != LogSize::kSmall,
+          "LIVE_STALL: no stall to fail for");
   } else if (code == Status::Code::kBusy) {
     Check(write.options.callback != nullptr, "INV_STATUS: another write's callback status");
   } else {

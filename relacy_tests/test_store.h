@@ -34,11 +34,12 @@ inline constexpr std::uint64_t kTooLarge = 1000;  // larger than any max_log_byt
 class TestLog {
  public:
   // The record with write `append_fails` is not appended, that with `sync_fails` not synced.
-  TestLog(int append_fails, int sync_fails, bool too_large)
+  TestLog(int append_fails, int sync_fails, LogSize size)
       : append_fails_(append_fails),
         sync_fails_(sync_fails),
         end_(1),
-        bytes_(too_large ? kTooLarge : 0) {
+        grows_(size == LogSize::kTooLargeAfterARecord),
+        bytes_(size == LogSize::kTooLarge ? kTooLarge : 0) {
     record_of_.fill(kNoWrite);
   }
 
@@ -62,6 +63,7 @@ class TestLog {
       if (batch.inserts) next += batch.count;
     });
     end_.Set(next);
+    if (grows_) bytes_.Set(kTooLarge);
     return Status::OK();
   }
 
@@ -77,7 +79,10 @@ class TestLog {
   }
 
   std::uint64_t BytesSinceCheckpoint() const { return bytes_.Get(); }
-  void Checkpoint() { bytes_.Set(0); }
+  void Checkpoint() {
+    grows_ = false;
+    bytes_.Set(0);
+  }
 
   // For the writer that was told OK, about its own write. 0: it is not in the log.
   SequenceNumber FirstOf(const TestBatch& batch) const { return first_[Index(batch)].Get(); }
@@ -95,6 +100,7 @@ class TestLog {
   const int append_fails_;
   const int sync_fails_;
   RelacyPlain<SequenceNumber> end_;  // the next sequence to log: whoever appends races here
+  bool grows_;                       // until a checkpoint; belongs to whoever appends, as bytes_
   RelacyPlain<std::uint64_t> bytes_;
   std::array<RelacyPlain<SequenceNumber>, kMaxWrites> first_;
   std::array<RelacyPlain<bool>, kMaxWrites> durable_;
