@@ -107,7 +107,7 @@ void AddBlocking(std::vector<Scenario>* all) {
                             .options = kPipelined}});
 }
 
-void AddModes(std::vector<Scenario>* all) {
+void AddParallel(std::vector<Scenario>* all) {
   all->insert(
       all->end(),
       {{.name = "parallel_2x1", .what = "two writers", .options = kParallel},
@@ -131,8 +131,13 @@ void AddModes(std::vector<Scenario>* all) {
        {.name = "stride_4x1",
         .what = "parallel, stride launch from two writers on",
         .writers = 4,
-        .options = kStride},
-       {.name = "pipelined_2x1", .what = "two writers", .options = kPipelined},
+        .options = kStride}});
+}
+
+void AddPipelined(std::vector<Scenario>* all) {
+  all->insert(
+      all->end(),
+      {{.name = "pipelined_2x1", .what = "two writers", .options = kPipelined},
        {.name = "pipelined_2x2", .what = "two writes each", .writes = 2, .options = kPipelined},
        {.name = "pipelined_3x1", .what = "three writers", .writers = 3, .options = kPipelined},
        {.name = "pipelined_4x1", .what = "four writers", .writers = 4, .options = kPipelined},
@@ -177,36 +182,39 @@ void AddModes(std::vector<Scenario>* all) {
        {.name = "pipelined_parallel_3x1",
         .what = "three writers",
         .writers = 3,
-        .options = kPipelinedParallel},
-       {.name = "two_queues_1+1",
-        .what = "a writer of each queue",
-        .disable_memtable = 0b10,
-        .options = kTwoQueues},
-       {.name = "two_queues_2+1",
-        .what = "two writers and one without memtable",
-        .writers = 3,
-        .disable_memtable = 0b100,
-        .options = kTwoQueues},
-       {.name = "two_queues_2+2",
-        .what = "two writers of each queue",
-        .writers = 4,
-        .disable_memtable = 0b1100,
-        .options = kTwoQueues},
-       {.name = "two_queues_log_error_1+1",
-        .what = "any append or sync fails",
-        .disable_memtable = 0b10,
-        .fault = Fault::kLog,
-        .options = kTwoQueues},
-       {.name = "two_queues_parallel_2+1",
-        .what = "two writers and one without memtable",
-        .writers = 3,
-        .disable_memtable = 0b100,
-        .options = kTwoQueuesParallel},
-       {.name = "two_queues_close_1+1",
-        .what = "Close leads both queues",
-        .closers = 1,
-        .disable_memtable = 0b10,
-        .options = kTwoQueues}});
+        .options = kPipelinedParallel}});
+}
+
+void AddTwoQueues(std::vector<Scenario>* all) {
+  all->insert(all->end(), {{.name = "two_queues_1+1",
+                            .what = "a writer of each queue",
+                            .disable_memtable = 0b10,
+                            .options = kTwoQueues},
+                           {.name = "two_queues_2+1",
+                            .what = "two writers and one without memtable",
+                            .writers = 3,
+                            .disable_memtable = 0b100,
+                            .options = kTwoQueues},
+                           {.name = "two_queues_2+2",
+                            .what = "two writers of each queue",
+                            .writers = 4,
+                            .disable_memtable = 0b1100,
+                            .options = kTwoQueues},
+                           {.name = "two_queues_log_error_1+1",
+                            .what = "any append or sync fails",
+                            .disable_memtable = 0b10,
+                            .fault = Fault::kLog,
+                            .options = kTwoQueues},
+                           {.name = "two_queues_parallel_2+1",
+                            .what = "two writers and one without memtable",
+                            .writers = 3,
+                            .disable_memtable = 0b100,
+                            .options = kTwoQueuesParallel},
+                           {.name = "two_queues_close_1+1",
+                            .what = "Close leads both queues",
+                            .closers = 1,
+                            .disable_memtable = 0b10,
+                            .options = kTwoQueues}});
 }
 
 // max_log_bytes is any number: the log says that it is larger, until a checkpoint.
@@ -269,7 +277,9 @@ const std::vector<Scenario>& Scenarios() {
     std::vector<Scenario> all;
     AddSerial(&all);
     AddBlocking(&all);
-    AddModes(&all);
+    AddParallel(&all);
+    AddPipelined(&all);
+    AddTwoQueues(&all);
     AddStalls(&all);
     return all;
   }();
