@@ -3,32 +3,16 @@
 // Thread safety: one thread runs one command.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "bellwether/write_path/write_options.h"
 #include "model/tool_report.h"
+#include "stress/modes.h"
 #include "stress/witness_checker.h"
 
 namespace bellwether::stress {
-
-struct Mode {
-  std::string_view name;
-  WritePathOptions options;
-};
-
-inline constexpr std::array<Mode, 6> kModes{{
-    {"serial", {}},
-    {"parallel", {.allow_concurrent_memtable_write = true}},
-    {"pipelined", {.enable_pipelined_write = true}},
-    {"pipelined_parallel",
-     {.allow_concurrent_memtable_write = true, .enable_pipelined_write = true}},
-    {"two_queues", {.two_write_queues = true}},
-    {"two_queues_parallel", {.allow_concurrent_memtable_write = true, .two_write_queues = true}},
-}};
 
 struct Options {
   std::vector<Mode> modes;

@@ -1,9 +1,10 @@
 // Store: the embedded default: a WritePath over a log on disk and a memtable.
 //
-//   Open    lock the directory · recover every log in order · begin a new log, durable with its
-//   name Write   WritePath::Write: group commit to the log and the memtable, then publish Get the
-//   newest version up to a snapshot; iterators and snapshots likewise, without locks Close   wait
-//   for the writes in flight · sync · give the directory back
+//   Open    lock the directory, recover every log in order, begin a new log, durable with its name
+//   Write   WritePath::Write: group commit to the log and the memtable, then publish
+//   Get     the newest version up to a snapshot; iterators and snapshots likewise, without locks
+//   Sync    an empty write with `sync`: the log is synced behind all that was acknowledged before
+//   Close   wait for the writes in flight, sync, give the directory back
 //
 // Invariants
 //   INV_ACK         a write told OK survives the process, and with `sync` the machine
@@ -23,6 +24,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -39,10 +41,10 @@
 
 namespace bellwether {
 
-template <SyncPolicy Sync>
+template <SyncPolicy Policy>
 class BasicStore {
  public:
-  using Iterator = typename MemTable<Sync>::Iterator;
+  using Iterator = typename MemTable<Policy>::Iterator;
 
   // Opens the store in `directory`, or creates it (its parent has to exist). On failure the
   // directory stays as recoverable as it was, and *store is untouched.
@@ -78,6 +80,12 @@ class BasicStore {
     return Write(options, &batch);
   }
 
+  // Everything acknowledged before the call is durable when it returns OK.
+  Status Sync() {
+    const WriteBatch barrier;
+    return write_path_.Write({.sync = true}, &barrier).status;
+  }
+
   // NotFound if `key` has no value in that state. *value is untouched unless the result is OK.
   Status Get(const ReadOptions& options, std::string_view key, std::string* value) const {
     if (Closed()) return Status::Aborted("the store is closed");
@@ -85,6 +93,21 @@ class BasicStore {
     if (!found.has_value()) return Status::NotFound("the key has no value");
     return WithoutExceptions([&] {
       value->assign(*found);
+      return Status::OK();
+    });
+  }
+
+  // (*values)[i] is the value of keys[i], if it has one: all of one state. *values is untouched
+  // unless the result is OK.
+  Status MultiGet(const ReadOptions& options, std::span<const std::string_view> keys,
+                  std::vector<std::optional<std::string>>* values) const {
+    if (Closed()) return Status::Aborted("the store is closed");
+    const SequenceNumber sequence = SequenceOf(options);
+    return WithoutExceptions([&] {
+      std::vector<std::optional<std::string>> found;
+      found.reserve(keys.size());
+      for (const std::string_view key : keys) found.emplace_back(memtable_->Get(key, sequence));
+      values->swap(found);
       return Status::OK();
     });
   }
@@ -125,9 +148,9 @@ class BasicStore {
   bool Quiet() const { return write_path_.Quiet(); }
 
  private:
-  using Log = StoreLog<Sync>;
-  using Table = MemTable<Sync>;
-  using Path = WritePath<Sync, WriteBatch, Log, Table>;
+  using Log = StoreLog<Policy>;
+  using Table = MemTable<Policy>;
+  using Path = WritePath<Policy, WriteBatch, Log, Table>;
 
   BasicStore(const StoreOptions& options, std::unique_ptr<FileLock> lock,
              std::unique_ptr<Table> memtable, std::unique_ptr<WritableFile> log,
@@ -253,7 +276,7 @@ class BasicStore {
   const std::unique_ptr<Table> memtable_;
   Log log_;
   Path write_path_;
-  typename Sync::template Atomic<uint8_t> closed_;
+  typename Policy::template Atomic<uint8_t> closed_;
 };
 
 using Store = BasicStore<StdSync>;

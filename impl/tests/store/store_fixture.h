@@ -22,7 +22,9 @@ class StoreTest : public testing::Test {
 
   Status Open(RecoveryMode mode = RecoveryMode::kTolerateTornTail) {
     store_.reset();
-    return Store::Open({.recovery_mode = mode, .file_system = &disk_}, kDirectory, &store_);
+    const StoreOptions options{
+        .recovery_mode = mode, .write_path = write_path_, .file_system = &disk_};
+    return Store::Open(options, kDirectory, &store_);
   }
 
   void Reopen(RecoveryMode mode = RecoveryMode::kTolerateTornTail) {
@@ -77,6 +79,7 @@ class StoreTest : public testing::Test {
   }
 
   stress::SimulatedFileSystem disk_;
+  WritePathOptions write_path_;
   std::unique_ptr<Store> store_;
 };
 
