@@ -11,6 +11,9 @@ STRESS = ("release", "bellwether_stress", "stress/bellwether_stress")
 TSAN = ("tsan", "bellwether_stress", "stress/bellwether_stress")
 ASAN = ("asan", "bellwether_stress", "stress/bellwether_stress")
 PARITY = "model/parity.py"
+OTHER_MODES = "parallel pipelined pipelined_parallel two_queues two_queues_parallel"
+MODES = "serial " + OTHER_MODES
+RUN = f"run --mode {MODES} --directory build --seed {{seed}}"
 
 
 def built_path(tool):
@@ -61,19 +64,24 @@ CHECKS = {
               quick="--set quick --seed {seed}", nightly="--set nightly --seed {seed}"),
     ),
     "stress": (
-        Check("threads under TSan", "run", TSAN, "run --directory build --seed {seed}",
-              quick="run --directory build --seed {seed} --seconds 1 --threads 4"),
-        Check("threads under ASan and UBSan", "run", ASAN, "run --directory build --seed {seed}",
-              quick="run --directory build --seed {seed} --seconds 1 --threads 4"),
-        Check("power failures", "run", STRESS, "crash --seed {seed}",
-              nightly="crash --seed {seed} --count 20000"),
+        Check("threads under TSan", "run", TSAN, f"{RUN} --seconds 1",
+              quick=f"{RUN} --seconds 0.3 --threads 4", nightly=f"{RUN} --seconds 60"),
+        Check("threads under ASan and UBSan", "run", ASAN, f"{RUN} --seconds 1",
+              quick=f"{RUN} --seconds 0.3 --threads 4", nightly=f"{RUN} --seconds 60"),
+        Check("power failures", "run", STRESS, f"crash --mode {MODES} --seed {{seed}} --count 200",
+              quick=f"crash --mode {MODES} --seed {{seed}} --count 40",
+              nightly=f"crash --mode {MODES} --seed {{seed}} --count 5000"),
         Check("forgotten duties", "run", STRESS, "mutants --seed {seed}"),
-        Check("kill -9", "run", STRESS, "kill --directory build --seed {seed}",
-              quick="kill --directory build --seed {seed} --count 10"),
+        Check("kill -9", "run", STRESS,
+              f"kill --mode {MODES} --directory build --seed {{seed}} --count 20",
+              quick=f"kill --mode {MODES} --directory build --seed {{seed}} --count 3"),
     ),
     "store": (
         Check("kill and reopen, measured", "run", STRESS, "store --directory build --seed {seed}",
               quick="store --directory build --seed {seed} --batches 20000"),
+        Check("kill and reopen, the other modes", "run", STRESS,
+              f"store --mode {OTHER_MODES} --directory build --seed {{seed}} --batches 20000",
+              quick=SKIP),
     ),
 }
 
