@@ -6,7 +6,8 @@
 For each configuration NAME of spec/manifest.json the constants are read from its .cfg and given to
 the explorer; `spec/tlc dump` and `bellwether_model explore` each write their states, one a line, and
 their edges, `source action target` by line numbers of the states. Both are compared as sets,
-exactly, so configurations with SYMMETRY are left out. The first difference is printed in the spec's
+exactly, so configurations with SYMMETRY are left out, and those of modes and options that the model
+does not have yet (it is serial, without callbacks). The first difference is printed in the spec's
 words.
 
 Exit codes: 0 the same, 1 usage or set-up, 2 interrupted, 12 a difference.
@@ -79,11 +80,19 @@ def explorer_flags(name):
     return flags + (["--sync", ",".join(sync)] if sync else [])
 
 
+def mirrored(cfg_text):
+    """Does the model have what this configuration turns on? It is serial, without callbacks."""
+    constants = constants_of(cfg_text)
+    writes = ("CallbackFails", "CallbackAlone", "DisableMemtable")
+    return constants.get("Options") == "{}" and all(constants.get(name) == "None" for name in writes)
+
+
 def comparable(name, entry):
     """With symmetry TLC's states are not all the states."""
     if entry["module"] != "MC" or entry["expect"] != "ok":
         return False
-    return not re.search(r"^\s*SYMMETRY\b", (SPEC / "mc" / f"{name}.cfg").read_text(), re.MULTILINE)
+    text = (SPEC / "mc" / f"{name}.cfg").read_text()
+    return mirrored(text) and not re.search(r"^\s*SYMMETRY\b", text, re.MULTILINE)
 
 
 def chosen(names, nightly):

@@ -77,7 +77,9 @@ std::string CanonicalText(const Config& config, const State& s) {
   variable("cursor", Text(config, s.cursor));
   variable("failed", FailedText(config, s));
   variable("first_error", Text(s.first_error));
+  variable("group_leader", Text(config, s.group_leader));
   variable("group_size", Text(config, s.group_size));
+  variable("group_status", Text(config, s.group_status));
   variable("incarnation", Text(config, s.incarnation));
   variable("last_sequence", Text(s.last_sequence));
   variable("last_writer", Text(config, s.last_writer));
@@ -86,9 +88,11 @@ std::string CanonicalText(const Config& config, const State& s) {
   variable("link_older", Text(config, s.link_older));
   variable("log", Text(s.log));
   variable("memtable", MemTableText(config, s));
+  variable("newest_memtable_writer", Text(s.newest_memtable_writer));
   variable("newest_writer", Text(s.newest_writer));
   variable("outcome", Text(config, s.outcome));
   variable("pc", Text(config, s.pc));
+  variable("running", Text(config, s.running));
   variable("sequence", Text(config, s.sequence));
   variable("state", Text(config, s.state));
   variable("status", Text(config, s.status));

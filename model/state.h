@@ -51,14 +51,18 @@ struct State {
   PerThread<Action> pc = {};  // the next action; Action::Write: no write in flight
   PerThread<uint8_t> incarnation = {};
   Pointer newest_writer;
+  Pointer newest_memtable_writer;  // serial: always null
   PerThread<WriterState> state = {};
   PerThread<Pointer> link_older = {};
   PerThread<Pointer> link_newer = {};
   PerThread<Pointer> write_group = {};
   PerThread<uint8_t> sequence = {};
   PerThread<WriteStatus> status = {};
+  PerThread<Pointer> group_leader = {};
   PerThread<Pointer> last_writer = {};
   PerThread<uint8_t> group_size = {};
+  PerThread<WriteStatus> group_status = {};
+  PerThread<uint8_t> running = {};  // serial: always 0
   PerThread<Pointer> tail_seen = {};
   PerThread<Pointer> cursor = {};
   Writers arrival;

@@ -12,12 +12,18 @@
 
 namespace bellwether::model {
 
+// The leader inserts the batches of its group, oldest first.
+inline void BeginInsert(size_t t, State* s) {
+  s->cursor[t] = Me(*s, t);
+  s->pc[t] = Action::InsertInto;
+}
+
 inline bool WriteToWAL(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::WriteToWAL) return false;
   const Writers group = Group(*s, t);
   for (const Pointer w : group) Touch(w, s);
   if (s->first_error != FirstError::kOK) {
-    s->status[t] = WriteStatus::kAborted;
+    s->group_status[t] = WriteStatus::kAborted;
     s->pc[t] = Action::ExitAsBatchGroupLeader;
     return true;
   }
@@ -28,32 +34,39 @@ inline bool WriteToWAL(const Config& config, size_t t, State* s) {
     At(s->sequence, w) = next;
     next = static_cast<uint8_t>(next + config.batch_count);
   }
-  s->cursor[t] = Me(*s, t);
-  s->pc[t] = config.Sync(Me(*s, t)) ? Action::WriteToWAL_Sync : Action::InsertInto;
+  if (config.Sync(Me(*s, t))) {
+    s->pc[t] = Action::WriteToWAL_Sync;
+  } else {
+    BeginInsert(t, s);
+  }
   return true;
 }
 
 inline bool WriteToWAL_Sync(const Config&, size_t t, State* s) {
   if (s->pc[t] != Action::WriteToWAL_Sync) return false;
   s->synced = s->log.size;
-  s->pc[t] = Action::InsertInto;
+  BeginInsert(t, s);
   return true;
 }
 
-// The group of t meets the error: it fails, and the path is poisoned.
-inline void Poison(size_t t, FirstError error, State* s) {
-  s->first_error = error;
-  s->status[t] = WriteStatus::kUnknownOutcome;
+// Only the first error counts.
+inline void PoisonBy(FirstError error, State* s) {
+  if (s->first_error == FirstError::kOK) s->first_error = error;
+}
+
+// The group of t meets an error.
+inline void FailGroup(size_t t, State* s) {
+  s->group_status[t] = WriteStatus::kUnknownOutcome;
   for (const Pointer w : Group(*s, t)) s->SetFailed(w);
-  s->cursor[t] = Pointer();
-  s->pc[t] = Action::ExitAsBatchGroupLeader;
 }
 
 inline bool WalError(const Config& config, size_t t, State* s) {
   if (!config.wal_errors) return false;
   const bool appends = s->pc[t] == Action::WriteToWAL && s->first_error == FirstError::kOK;
   if (!appends && s->pc[t] != Action::WriteToWAL_Sync) return false;
-  Poison(t, FirstError::kWalError, s);
+  PoisonBy(FirstError::kWalError, s);
+  FailGroup(t, s);
+  s->pc[t] = Action::ExitAsBatchGroupLeader;
   return true;
 }
 
@@ -70,7 +83,16 @@ inline bool InsertInto(const Config&, size_t t, State* s) {
 
 inline bool MemTableError(const Config& config, size_t t, State* s) {
   if (!config.memtable_errors || s->pc[t] != Action::InsertInto) return false;
-  Poison(t, FirstError::kMemTableError, s);
+  FailGroup(t, s);
+  s->cursor[t] = Pointer();
+  s->pc[t] = Action::Poison;
+  return true;
+}
+
+inline bool Poison(const Config&, size_t t, State* s) {
+  if (s->pc[t] != Action::Poison) return false;
+  PoisonBy(FirstError::kMemTableError, s);
+  s->pc[t] = Action::ExitAsBatchGroupLeader;
   return true;
 }
 

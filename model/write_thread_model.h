@@ -135,6 +135,7 @@ inline bool EnterAsBatchGroupLeader(const Config& config, size_t t, State* s) {
   const Writers skipped = queue.Select([&](Pointer w) { return !members.Contains(w); });
   Link(members, skipped, s);
   for (const Pointer w : members) At(s->write_group, w) = Me(*s, t);
+  s->group_leader[t] = Me(*s, t);
   s->last_writer[t] = members.last();
   s->group_size[t] = members.size;
   if (skipped.empty()) {
@@ -176,6 +177,7 @@ inline void GotoFollowers(size_t t, State* s) {
 
 inline bool ExitAsBatchGroupLeader(const Config&, size_t t, State* s) {
   if (s->pc[t] != Action::ExitAsBatchGroupLeader) return false;
+  s->status[t] = s->group_status[t];
   if (SameAddress(s->newest_writer, s->last_writer[t])) {
     s->newest_writer = Pointer();
     GotoFollowers(t, s);
@@ -205,7 +207,7 @@ inline bool ExitAsBatchGroupLeader_CompleteFollower(const Config&, size_t t, Sta
   const Pointer next = At(s->link_older, follower);
   const bool last = SameAddress(next, Me(*s, t));
   Touch(follower, s);
-  At(s->status, follower) = s->status[t];
+  At(s->status, follower) = s->group_status[t];
   At(s->state, follower) = STATE_COMPLETED;
   s->cursor[t] = last ? Pointer() : next;
   if (last) s->pc[t] = Action::Write_Return;
@@ -221,8 +223,10 @@ inline bool FreeFrame(size_t t, State* s) {
   s->write_group[t] = Pointer();
   s->sequence[t] = 0;
   s->status[t] = WriteStatus::kOK;
+  s->group_leader[t] = Pointer();
   s->last_writer[t] = Pointer();
   s->group_size[t] = 0;
+  s->group_status[t] = WriteStatus::kOK;
   s->arrival = s->arrival.Select([&](Pointer p) { return p != Me(*s, t); });
   s->pc[t] = Action::Write;
   return true;
