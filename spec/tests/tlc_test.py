@@ -129,8 +129,8 @@ class EveryPropertyHasItsFault(unittest.TestCase):
         self.assertEqual(self.without_fault(self.checked(), bugs), set())
 
     def test_a_property_without_a_fault_is_found(self):
-        self.assertEqual(self.without_fault({"INV_ACK", "INV_X"}, {"a": FAULT, "b": dict(FAULT, property="INV_X", only=False)}),
-                         {"INV_X"})
+        bugs = {"a": FAULT, "b": dict(FAULT, property="INV_X", only=False)}
+        self.assertEqual(self.without_fault({"INV_ACK", "INV_X"}, bugs), {"INV_X"})
 
 
 TRACE = """Error: Invariant INV_X is violated.
@@ -159,7 +159,8 @@ class Trace(unittest.TestCase):
 class Modes(unittest.TestCase):
     def test_an_action_must_fire_in_the_modes_that_have_it(self):
         dead = ["<LinkGroup line 1, col 1 to line 1, col 2 of module WritePath>: 0:0"]
-        for options, result in (('{}', "FAILED: TLC"), ('{"enable_pipelined_write"}', "FAILED: never fires: pipelined:LinkGroup")):
+        for options, result in (('{}', "FAILED: TLC"),
+                                ('{"enable_pipelined_write"}', "FAILED: never fires: pipelined:LinkGroup")):
             judged = tlc.dead_actions([outcome(0, dead, f"  Options = {options}\n")])[0]
             self.assertTrue(judged.startswith(result), judged)
 
