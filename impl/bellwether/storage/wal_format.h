@@ -18,6 +18,7 @@
 
 #include "bellwether/storage/coding.h"
 #include "bellwether/storage/crc32c.h"
+#include "bellwether/write_path/sequence.h"
 
 namespace bellwether {
 
@@ -34,6 +35,9 @@ inline constexpr uint8_t kFirstRecyclableType = 5;
 inline constexpr uint8_t kLastRecyclableType = 8;
 inline constexpr size_t kRecyclableHeaderSize = kWalHeaderSize + 4;
 inline constexpr uint8_t kIgnorableTypeBit = 0x80;
+
+// As the expected sequence of a log's first record: whatever it is.
+inline constexpr SequenceNumber kAnySequence = 0;
 
 // The masked CRC of a fragment. `covered` runs from the type to the end of the payload.
 inline uint32_t FragmentCrc(std::string_view covered) { return MaskCrc(Crc32c(covered)); }

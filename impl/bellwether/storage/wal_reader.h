@@ -1,7 +1,7 @@
 // WalReader: the records of one log, and a verdict on how it ends (format: wal_format.h).
 //
 // Protocol: construct over the whole log, call ReadRecord until it returns false, ask
-// Verdict(mode); carry next_sequence() on to the next log.
+// Verdict(mode); carry position() on to the next log.
 //
 // How a log ends
 //   kClean        after a whole record
@@ -12,8 +12,9 @@
 //                 written
 // Limit: a flipped bit in the last record cannot be told from a torn tail.
 //
-// Invariants: INV_SEQUENCE (each record yielded starts at the sequence after the last one's) and
-// with it CRASH_PREFIX (what is yielded is a prefix of the groups logged, never with a hole): a
+// Invariants: INV_SEQUENCE (each record yielded starts where the last one ended, counting what that
+// consumed: a prepare nothing, a commit its prepare's operations; or it names the gap) and with it
+// CRASH_PREFIX (what is yielded is a prefix of the groups logged, never with a hole): a
 // zeroed page between whole records, which a reader that believes zeros steps over, ends the log as
 // kCorruption. Thread safety: one thread at a time.
 #pragma once
@@ -26,8 +27,10 @@
 #include <string_view>
 #include <utility>
 
+#include "bellwether/storage/batch_format.h"
+#include "bellwether/storage/log_annotation.h"
+#include "bellwether/storage/prepared_transactions.h"
 #include "bellwether/storage/wal_format.h"
-#include "bellwether/storage/write_batch.h"
 #include "bellwether/write_path/sequence.h"
 #include "bellwether/write_path/status.h"
 
@@ -44,19 +47,29 @@ enum class WalEnd : uint8_t { kClean, kZeros, kTornTail, kCorruption };
 
 struct WalRecord {
   SequenceNumber sequence = 0;
-  uint32_t count = 0;
-  uint64_t offset = 0;     // of its first fragment
-  std::string_view batch;  // a valid WriteBatch encoding; lives until the next ReadRecord
+  uint32_t count = 0;   // sequences that it consumes
+  uint64_t offset = 0;  // of its first fragment
+  // Valid WriteBatch encodings, which live until the next ReadRecord: what stands in the log, and
+  // what that makes readable from `sequence` on (a commit: what was prepared; else the same).
+  std::string_view batch;
+  std::string_view effect;
 };
 
-// As the expected sequence of a log's first record: whatever it is.
-inline constexpr SequenceNumber kAnySequence = 0;
+// What a log continues: where the ones before it have ended.
+struct WalPosition {
+  WalPosition(SequenceNumber next) : next_sequence(next) {}  // NOLINT(google-explicit-constructor)
+
+  SequenceNumber next_sequence;  // kAnySequence: unknown
+  // Logs before these were dropped, so that a commit may lack its prepare.
+  bool begins_in_the_middle = next_sequence == kAnySequence;
+  PreparedTransactions prepared = {};
+};
 
 class WalReader {
  public:
   // `path` is for messages. `log` is the whole file.
-  WalReader(std::string path, std::string log, SequenceNumber expected_first)
-      : path_(std::move(path)), log_(std::move(log)), next_sequence_(expected_first) {}
+  WalReader(std::string path, std::string log, WalPosition position)
+      : path_(std::move(path)), log_(std::move(log)), next_(std::move(position)) {}
   WalReader(const WalReader&) = delete;
   WalReader& operator=(const WalReader&) = delete;
 
@@ -81,7 +94,8 @@ class WalReader {
   uint64_t end_offset() const { return position_; }
 
   // That of the record which would come next.
-  SequenceNumber next_sequence() const { return next_sequence_; }
+  SequenceNumber next_sequence() const { return next_.next_sequence; }
+  const WalPosition& position() const { return next_; }
 
   // OK if `mode` accepts the end of this log, else what is wrong, where, and the way in.
   Status Verdict(RecoveryMode mode) const {
@@ -149,21 +163,46 @@ class WalReader {
   }
 
   bool Yield(uint64_t start, uint64_t end, std::string_view payload, WalRecord* record) {
-    if (const char* defect = FindBatchDefect(payload)) return EndInCorruption(defect, start);
+    const BatchShape shape = ShapeOf(payload);
+    if (shape.defect != nullptr) return EndInCorruption(shape.defect, start);
     const auto sequence = DecodeFixed<SequenceNumber>(payload.data());
-    const auto count = DecodeFixed<uint32_t>(payload.data() + kBatchCountOffset);
-    if (next_sequence_ != kAnySequence && sequence != next_sequence_) {
+    if (!Continues(sequence, payload)) {
       return EndInCorruption("record with sequence " + std::to_string(sequence) + " where " +
-                                 std::to_string(next_sequence_) + " has to follow",
+                                 std::to_string(next_.next_sequence) + " has to follow",
                              start);
     }
-    if (sequence > kMaxSequenceNumber || count > kMaxSequenceNumber - sequence) {
+    WalRecord found{sequence, shape.own, start, payload, payload};
+    SequenceNumber next = sequence + shape.own;
+    if (shape.marked) {
+      const Status status = next_.prepared.Apply(payload, &effect_);
+      if (status.ok()) {
+        found.effect = effect_;
+        found.count = DecodeFixed<uint32_t>(effect_.data() + kBatchCountOffset);
+        next = sequence + found.count;
+      } else if (status.IsNotFound() && next_.begins_in_the_middle) {
+        next = kAnySequence;
+      } else {
+        EndInCorruption(std::string(status.what()), start);
+        if (status.code() == Status::Code::kOutOfMemory) defect_ = status;
+        return false;
+      }
+    }
+    if (sequence > kMaxSequenceNumber || found.count > kMaxSequenceNumber - sequence) {
       return EndInCorruption("record with a sequence beyond the largest", start);
     }
-    *record = {sequence, count, start, payload};
-    next_sequence_ = sequence + count;
+    *record = found;
+    next_.next_sequence = next;
     position_ = end;
     return true;
+  }
+
+  // Whether a record with this sequence comes next, perhaps behind a gap that it names.
+  bool Continues(SequenceNumber sequence, std::string_view payload) const {
+    const SequenceNumber expected = next_.next_sequence;
+    if (expected == kAnySequence || sequence == expected) return true;
+    const std::optional<LogAnnotations::Gap> gap = GetAnnotations(payload).gap;
+    return gap.has_value() && gap->first <= expected && expected < sequence &&
+           gap->next == sequence;
   }
 
   // All End* functions return false, for their callers to pass on.
@@ -212,7 +251,7 @@ class WalReader {
     }
     // A FIRST that ends its block with a valid CRC is no accident, even if its sequence is lost.
     if (sequence.size() < sizeof(SequenceNumber)) return start.Is(FragmentType::kFirst);
-    return DecodeFixed<SequenceNumber>(sequence.data()) >= next_sequence_;
+    return DecodeFixed<SequenceNumber>(sequence.data()) >= next_.next_sequence;
   }
 
   std::string_view Rest(uint64_t offset) const {
@@ -222,8 +261,9 @@ class WalReader {
   const std::string path_;
   const std::string log_;
   uint64_t position_ = 0;
-  SequenceNumber next_sequence_;
+  WalPosition next_;
   std::string assembled_;
+  std::string effect_;
   std::optional<WalEnd> end_;
   Status defect_;
 };

@@ -1,11 +1,14 @@
 // WalWriter: the Log that a WritePath appends its write groups to (format: wal_format.h).
 //
 // Protocol: AddRecord appends a group as one record by one Append of the file; Sync makes all
-// records before it durable. Invariants: INV_ACK's half of the log (OK from AddRecord: the whole
-// record is in the file; OK from Sync: on the disk); after any error nothing is appended or synced
-// ever again, because a torn record may stand at the end and because the kernel may have dropped
-// the pages that a failed sync did not write. Thread safety: one thread at a time (the leader of
-// the log's queue).
+// records before it durable. Sequences that are skipped (disable_wal) are named by the next record.
+// Invariants
+//   INV_ACK       the log's half: OK from AddRecord: the whole record is in the file; OK from Sync:
+//                 on the disk. After any error nothing is appended or synced ever again: a torn
+//                 record may stand at the end, and the kernel may have dropped the pages that a
+//                 failed sync did not write
+//   INV_SEQUENCE  a record that could not be read as the next one is refused
+// Thread safety: one thread at a time (who leads the log's queue, or holds its mutex).
 #pragma once
 
 #include <algorithm>
@@ -19,6 +22,7 @@
 #include <utility>
 
 #include "bellwether/storage/file_system.h"
+#include "bellwether/storage/log_annotation.h"
 #include "bellwether/storage/wal_format.h"
 #include "bellwether/storage/write_batch.h"
 #include "bellwether/write_path/sequence.h"
@@ -30,23 +34,31 @@ class WalWriter {
  public:
   using Batch = WriteBatch;
 
+  // `next` is the sequence at which the logs before this one have ended.
   // REQUIRES: `file` is new: a log is written by one WalWriter from its first byte on.
-  explicit WalWriter(std::unique_ptr<WritableFile> file) : file_(std::move(file)) {}
+  explicit WalWriter(std::unique_ptr<WritableFile> file, SequenceNumber next = kAnySequence)
+      : file_(std::move(file)), next_sequence_(next) {}
 
   // Appends the batches that batches.ForEach(f) hands to f(const WriteBatch&), oldest first, as one
-  // record that begins at sequence `first`.
+  // record that begins at sequence `first`. REQUIRES: each consumes what its Count() says.
   template <class Group>
   Status AddRecord(SequenceNumber first, const Group& batches) {
     if (!error_.ok()) return Refused();
+    if (first < next_sequence_) {
+      return Keep(Status::InvalidArgument("write group with a sequence that the log has passed"));
+    }
+    SequenceNumber next = first;
     try {
-      if (!SerializeGroup(first, batches)) {
+      if (!SerializeGroup(first, batches, &next)) {
         return Keep(Status::InvalidArgument("write group with more than 2^32-1 operations"));
       }
       Fragmentize();
     } catch (const std::bad_alloc&) {
       return Keep(Status::OutOfMemory("no memory for the record of the write group"));
     }
-    return Keep(file_->Append(fragments_));
+    Status status = Keep(file_->Append(fragments_));
+    if (status.ok()) next_sequence_ = next;
+    return status;
   }
 
   Status Sync() { return error_.ok() ? Keep(file_->Sync()) : Refused(); }
@@ -54,6 +66,8 @@ class WalWriter {
   // Does not sync.
   Status Close() { return file_->Close(); }
 
+  // Of the record that would leave no gap.
+  SequenceNumber next_sequence() const { return next_sequence_; }
   uint64_t size() const { return file_->size(); }
   const std::string& path() const { return file_->path(); }
 
@@ -67,12 +81,16 @@ class WalWriter {
   }
 
   template <class Group>
-  bool SerializeGroup(SequenceNumber first, const Group& batches) {
+  bool SerializeGroup(SequenceNumber first, const Group& batches, SequenceNumber* next) {
     uint64_t count = 0;
     payload_.assign(kBatchHeaderSize, '\0');
+    if (next_sequence_ != kAnySequence && first > next_sequence_) {
+      PutGap(&payload_, {next_sequence_, first});
+    }
     batches.ForEach([&](const WriteBatch& batch) {
-      count += batch.Count();
-      payload_.append(batch.Operations());
+      count += batch.WalCount();
+      *next += batch.Count();
+      payload_.append(batch.WalOperations());
     });
     EncodeFixed(payload_.data(), first);
     EncodeFixed(payload_.data() + kBatchCountOffset, static_cast<uint32_t>(count));
@@ -112,6 +130,7 @@ class WalWriter {
   }
 
   const std::unique_ptr<WritableFile> file_;
+  SequenceNumber next_sequence_;
   Status error_ = Status::OK();
   std::string payload_;  // kept from record to record for their memory
   std::string fragments_;

@@ -87,7 +87,7 @@ class Recovery {
     if (status.ok()) status = ReadLogs(numbers);
     if (status.ok()) status = CutTail();
     if (status.ok()) status = RemoveEmptyLogs();
-    report_.last_sequence = next_sequence_ - 1;
+    report_.last_sequence = position_.next_sequence - 1;
     report_.log_number = numbers.empty() ? 1 : numbers.back() + 1;
     *report = report_;
     return status;
@@ -119,11 +119,11 @@ class Recovery {
             "keep everything before it",
             logs_.back().path, logs_.back().end);
       }
-      WalReader reader(log.path, std::move(contents), next_sequence_);
+      WalReader reader(log.path, std::move(contents), position_);
       status = ReadRecords(&reader);
       if (!status.ok()) return status;
       log.end = reader.end_offset();
-      next_sequence_ = reader.next_sequence();
+      position_ = reader.position();
       ended = ended || reader.end() != WalEnd::kClean;
       logs_.push_back(std::move(log));
     }
@@ -135,7 +135,7 @@ class Recovery {
     WriteBatch batch;
     uint64_t records = 0;
     while (reader->ReadRecord(&record)) {
-      Status status = WriteBatch::Parse(record.batch, &batch);
+      Status status = WriteBatch::Parse(record.effect, &batch);
       if (status.ok()) status = memtable_->InsertInto(batch, record.sequence);
       if (!status.ok()) return status;
       ++records;
@@ -189,7 +189,7 @@ class Recovery {
   const std::string directory_;
   const RecoveryMode mode_;
   MemTable* const memtable_;
-  SequenceNumber next_sequence_ = 1;
+  WalPosition position_{1};
   std::vector<Log> logs_;      // up to the one in which the records end
   std::vector<Log> given_up_;  // those behind it
   bool removed_ = false;

@@ -140,6 +140,7 @@ TEST(WriteBatch, EveryChangedByteIsRefusedOrStillWholeOperations) {
 
 TEST(WriteBatch, UnknownTagsAreCorruption) {
   for (int tag = 2; tag < 256; ++tag) {
+    if (tag == 3 || (tag >= 9 && tag <= 13)) continue;  // LogData, two-phase commit, Noop
     std::string encoded(WriteBatch().Data());
     encoded[kBatchCountOffset] = 1;
     encoded += static_cast<char>(tag);
