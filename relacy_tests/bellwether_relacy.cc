@@ -7,6 +7,7 @@
 
 #include "model/tool_report.h"
 #include "relacy_tests/lifetime_probe.h"
+#include "relacy_tests/lockstep.h"
 #include "relacy_tests/run.h"
 #include "relacy_tests/scenarios.h"
 
@@ -20,6 +21,7 @@ struct CommandLine {
   std::string runs = BELLWETHER_RELACY_RUNS;
   std::string set;
   std::string json;
+  std::string unreached;
   bool no_assertions = false;
   bool list = false;
   bool progress = false;
@@ -44,6 +46,8 @@ void DefineOptions(CLI::App* app, CommandLine* line) {
   app->add_option("--runs", line->runs, "the file of runs");
   app->add_flag("--update", line->update, "write the numbers that were found into the file");
   app->add_option("--json", line->json, "write a report");
+  app->add_option("--unreached", line->unreached,
+                  "write the model's edges that --scenario did not reach");
   app->add_flag("--progress", line->progress, "say how far it is");
   app->add_flag("--list", line->list, "print the scenarios");
 }
@@ -80,8 +84,33 @@ void PrintFailure(const Run& run, const Outcome& outcome) {
               kTool, Arguments(run).c_str(), outcome.choices.c_str());
 }
 
+// What of the model the executions reached, if it followed them.
+void ReportCoverage(const std::string& unreached_file, ReportRow* row) {
+  const Coverage* const coverage = LockstepCoverage();
+  if (coverage == nullptr) return;
+  const Coverage::Figures figures = coverage->Count();
+  row->figures["model_states"] = figures.states;
+  row->figures["model_states_reached"] = figures.states_reached;
+  row->figures["model_edges"] = figures.edges;
+  row->figures["model_edges_taken"] = figures.edges_taken;
+  row->figures["model_edges_reached"] = figures.edges_swapped;
+  row->figures["stale_loads"] = figures.stale_loads;
+  std::printf(
+      "%-28s in lockstep: %llu actions, %llu stale loads; of the model's %llu states %llu "
+      "reached, of its %llu edges %llu (%llu taken)\n",
+      "", static_cast<unsigned long long>(figures.actions),
+      static_cast<unsigned long long>(figures.stale_loads),
+      static_cast<unsigned long long>(figures.states),
+      static_cast<unsigned long long>(figures.states_reached),
+      static_cast<unsigned long long>(figures.edges),
+      static_cast<unsigned long long>(figures.edges_swapped),
+      static_cast<unsigned long long>(figures.edges_taken));
+  if (!unreached_file.empty()) std::ofstream(unreached_file) << coverage->Unreached();
+}
+
 // Explores, prints and reports one run; returns the number of executions.
-std::uint64_t Perform(const Run& run, bool show_progress, Report* report) {
+std::uint64_t Perform(const Run& run, bool show_progress, const std::string& unreached_file,
+                      Report* report) {
   Progress progress(show_progress, run.scenario, "executions");
   const Stopwatch stopwatch;
   const Outcome outcome = Execute(run, [&](std::uint64_t done) { progress.Update(done); });
@@ -103,6 +132,7 @@ std::uint64_t Perform(const Run& run, bool show_progress, Report* report) {
   row.figures["redundant"] = outcome.redundant;
   row.figures["depth"] = outcome.depth;
   row.figures["seconds"] = stopwatch.Seconds();
+  ReportCoverage(unreached_file, &row);
   report->Add(std::move(row));
   return outcome.executions;
 }
@@ -137,7 +167,7 @@ void PerformSet(const CommandLine& line, Report* report) {
     if (!InSet(run, line.set)) continue;
     run.seed = line.run.seed;
     run.time_limit = line.run.time_limit;
-    const std::uint64_t executions = Perform(run, line.progress, report);
+    const std::uint64_t executions = Perform(run, line.progress, "", report);
     if (report->exit() != ExitCode::kOk) break;
     if (executions != run.executions && !line.update) {
       PrintError(kTool, run.scenario + ": " + std::to_string(executions) + " executions, not " +
@@ -179,7 +209,7 @@ int Main(int argc, char** argv) {
   Report report(kTool);
   try {
     if (line.set.empty()) {
-      Perform(line.run, line.progress, &report);
+      Perform(line.run, line.progress, line.unreached, &report);
     } else {
       PerformSet(line, &report);
     }

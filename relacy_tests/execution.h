@@ -63,6 +63,7 @@ struct Execution {
   std::vector<Row> rows;
   std::source_location where;   // of the last plain access: where a race was found
   std::string failed_property;  // the tag of the property that failed, if one did
+  std::string explanation;      // more lines about it
   bool mutated_order_used = false;
 
   void Begin() {
@@ -70,6 +71,7 @@ struct Execution {
     linking.fill(nullptr);
     rows.clear();
     failed_property.clear();
+    explanation.clear();
   }
 
   // A step on a destroyed object must not wait for a value that nobody will store: let it go on,

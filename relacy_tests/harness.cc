@@ -160,7 +160,9 @@ Outcome Explore(const Subject& subject, const RunOptions& options) {
     if (outcome.verdict == Verdict::kUnsafe) outcome.where = Place(execution.where);
     outcome.choices = running.choices();
   }
-  if (failed || options.always_lanes) outcome.lanes = Lanes(subject.threads);
+  if (failed || options.always_lanes) {
+    outcome.lanes = Lanes(subject.threads) + execution.explanation;
+  }
   return outcome;
 }
 

@@ -45,6 +45,7 @@ struct Settings {
   bool link_loop_as_one_step = false;
   bool assertions = true;  // of the header: each reads a shared word, so it is a step more a write
   OrderMutation mutation;
+  void (*on_action)(const char* action, const void* writer) = nullptr;  // who follows, if anybody
 };
 
 inline Settings settings;
@@ -215,6 +216,9 @@ class RelacyAtomic {
     return Modify([value](T old) { return static_cast<T>(old - value); }, order, where);
   }
 
+  // The newest value, outside the memory model: for who looks on, not for the code under test.
+  T Newest() const { return FromWord<T>(word_.debug_value()); }
+
   // Waits until a bit of `goal` is set and reads the value that set it. Older values that a spin
   // might have read first would only add synchronisation, so leaving them out loses no behaviour.
   T Await(T goal, const orders::LoadOrder& order, const Where& where) const {
@@ -327,6 +331,8 @@ class RelacyPlain {
     guard_(Info(where)).store(0);
     value_ = std::move(value);
   }
+  // As RelacyAtomic::Newest.
+  const T& Peek() const { return value_; }
 
  private:
   T value_;
@@ -486,6 +492,7 @@ struct RelacySync {
 
   static void OnAction(const char* action, const void* writer) {
     execution.rows.push_back({CurrentThread(), true, action, writer, 0, ""});
+    if (settings.on_action != nullptr) settings.on_action(action, writer);
   }
 
   template <class Condition>

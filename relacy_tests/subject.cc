@@ -5,13 +5,13 @@
 #include <new>
 
 #include "bellwether/write_path/write_path.h"
+#include "relacy_tests/lockstep.h"
+#include "relacy_tests/observe.h"
 #include "relacy_tests/scenarios.h"
 #include "relacy_tests/test_store.h"
 
 namespace bellwether::relacy {
 namespace {
-
-using Path = WritePath<RelacySync, TestBatch, TestLog, TestMemTable>;
 
 // Which write meets the error.
 struct Failing {
@@ -53,6 +53,7 @@ std::array<Status, kMaxThreads> close_status;
 FailingCallback failing_callback;
 alignas(World) unsigned char world_memory[sizeof(World)];
 World* world = nullptr;
+Observer observer;
 
 int WriteCount() { return scenario.writers * scenario.writes; }
 bool Has(unsigned writers, int writer) { return (writers >> writer & 1) != 0; }
@@ -85,6 +86,8 @@ void Construct() {
     write.result = {};
   }
   close_status.fill(Status::OK());
+  BeginExecutionInLockstep();
+  observer.Begin();
   world = new (world_memory) World(scenario, ChooseFault());
 }
 
@@ -225,6 +228,7 @@ void CheckClose() {
 }
 
 void After() {
+  EndExecutionInLockstep();
   Check(world->path.Quiet(), "INV_QUIET: a writer is left in the queue");
   const Write* const offender = Offender();
   SequenceNumber published = 0;
@@ -253,6 +257,11 @@ void Destroy() {
 Subject MakeSubject(const Scenario& chosen) {
   scenario = chosen;
   settings.blocking_wait = chosen.blocking_wait;
+  if (StartLockstep(chosen)) {
+    settings.on_action = [](const char* action, const void* writer) {
+      observer.OnAction(world->path, action, writer, static_cast<std::size_t>(CurrentThread()));
+    };
+  }
   const int threads = chosen.writers + chosen.readers + chosen.closers + chosen.checkpointers;
   return {threads, Construct, Thread, After, Destroy};
 }

@@ -1,0 +1,85 @@
+// Lockstep: every explored execution of a scenario that the model covers is one of the spec.
+// model/lockstep.h judges each action; here are its beginning and end, its words, and how much of
+// the model all executions together have reached.
+//
+// DPOR runs one of the interleavings that differ only in the order of independent steps. So besides
+// the edges that were taken, those count as reached which come of one execution by swapping
+// neighbouring steps that commute in the model (`edges_swapped` includes both).
+//
+// Thread safety: none; Relacy runs one fiber at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "model/explorer.h"
+#include "model/lockstep.h"
+#include "relacy_tests/scenarios.h"
+
+namespace bellwether::relacy {
+
+// The model's graph, and what of it was reached.
+class Coverage {
+ public:
+  explicit Coverage(const model::Config& config);
+
+  void Add(const model::History& history);
+
+  struct Figures {
+    std::uint64_t states = 0;
+    std::uint64_t states_reached = 0;
+    std::uint64_t edges = 0;
+    std::uint64_t edges_taken = 0;
+    std::uint64_t edges_swapped = 0;
+    std::uint64_t stale_loads = 0;
+    std::uint64_t actions = 0;
+  };
+  Figures Count() const;
+  // The edges that were not reached, one a line: "t1 LinkOne in /\ ...".
+  std::string Unreached() const;
+
+  std::uint64_t stale_loads = 0;
+  std::uint64_t actions = 0;
+
+ private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  struct Transition {
+    model::Step step;
+    std::uint32_t target;
+    bool taken = false;
+    bool swapped = false;
+  };
+  // How many steps each thread has taken, six bits each: a part of one execution.
+  using Prefix = std::uint32_t;
+
+  Transition* Find(std::uint32_t state, model::Taken step);
+  void AddSwapped(const model::History& history);
+  void Swap(Prefix prefix, std::size_t a, std::size_t b);
+  bool StepOf(Prefix prefix, std::size_t thread, model::Taken* step) const;
+
+  const model::Config config_;
+  model::Explorer explorer_;
+  std::vector<std::uint32_t> first_;  // of each state's transitions, and the end
+  std::vector<Transition> transitions_;
+  std::unordered_set<std::string> histories_;
+  // Of the execution whose swaps are looked for.
+  model::PerThread<std::vector<model::Taken>> steps_;
+  std::unordered_map<Prefix, std::uint32_t> reached_;
+  std::vector<Prefix> open_;
+};
+
+// True if the model has all that the scenario does; its executions are then followed.
+bool StartLockstep(const Scenario& scenario);
+void BeginExecutionInLockstep();
+// Fails the execution if the model cannot follow.
+void FollowInLockstep(std::string_view action, std::size_t thread, const model::Observed& seen);
+void EndExecutionInLockstep();
+// Null if the last exploration was not followed.
+const Coverage* LockstepCoverage();
+
+}  // namespace bellwether::relacy
