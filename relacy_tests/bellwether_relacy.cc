@@ -23,6 +23,7 @@ struct CommandLine {
   std::string json;
   std::string unreached;
   bool no_assertions = false;
+  bool no_lockstep = false;
   bool list = false;
   bool progress = false;
   bool update = false;
@@ -36,6 +37,7 @@ void DefineOptions(CLI::App* app, CommandLine* line) {
   app->add_flag("--one-step-links", run.one_step_links, "explore a link loop as one step");
   app->add_flag("--spurious", run.spurious, "weak CAS and waits fail spuriously, once per object");
   app->add_flag("--no-assertions", line->no_assertions, "leave out the header's assertions");
+  app->add_flag("--no-lockstep", line->no_lockstep, "do not follow the executions in the model");
   app->add_option("--mutant", run.mutant, "weaken one order: ENTRY.order|success|failure=ORDER");
   app->add_option("--replay", run.replay, "the one execution with these choices, as lanes");
   app->add_flag("--lanes", run.always_lanes, "print the last execution as lanes");
@@ -85,7 +87,8 @@ void PrintFailure(const Run& run, const Outcome& outcome) {
 }
 
 // What of the model the executions reached, if it followed them.
-void ReportCoverage(const std::string& unreached_file, ReportRow* row) {
+void ReportCoverage(const std::string& unreached_file, bool wants_all, Report* report,
+                    ReportRow* row) {
   const Coverage* const coverage = LockstepCoverage();
   if (coverage == nullptr) return;
   const Coverage::Figures figures = coverage->Count();
@@ -106,6 +109,11 @@ void ReportCoverage(const std::string& unreached_file, ReportRow* row) {
       static_cast<unsigned long long>(figures.edges_swapped),
       static_cast<unsigned long long>(figures.edges_taken));
   if (!unreached_file.empty()) std::ofstream(unreached_file) << coverage->Unreached();
+  if (!wants_all || figures.edges_swapped == figures.edges) return;
+  PrintError(kTool, row->what +
+                        ": the model has steps that the implementation never takes; "
+                        "--unreached FILE lists them");
+  report->Fail(ExitCode::kSafety);
 }
 
 // Explores, prints and reports one run; returns the number of executions.
@@ -132,7 +140,8 @@ std::uint64_t Perform(const Run& run, bool show_progress, const std::string& unr
   row.figures["redundant"] = outcome.redundant;
   row.figures["depth"] = outcome.depth;
   row.figures["seconds"] = stopwatch.Seconds();
-  ReportCoverage(unreached_file, &row);
+  const bool all = result == "COMPLETE" && (run.scheduler == "dpor" || run.scheduler == "dfs");
+  ReportCoverage(unreached_file, all, report, &row);
   report->Add(std::move(row));
   return outcome.executions;
 }
@@ -206,6 +215,7 @@ int Main(int argc, char** argv) {
     return static_cast<int>(ExitCode::kUsage);
   }
   line.run.assertions = !line.no_assertions;
+  line.run.lockstep = !line.no_lockstep;
   Report report(kTool);
   try {
     if (line.set.empty()) {

@@ -207,7 +207,7 @@ std::string Coverage::Unreached() const {
 }
 
 bool StartLockstep(const Scenario& scenario) {
-  config = ModelOf(scenario);
+  config = settings.lockstep ? ModelOf(scenario) : std::nullopt;
   lockstep.reset();
   coverage.reset();
   if (config) coverage = std::make_unique<Coverage>(*config);

@@ -73,7 +73,8 @@ class Coverage {
   std::vector<Prefix> open_;
 };
 
-// True if the model has all that the scenario does; its executions are then followed.
+// True if the model has all that the scenario does, and settings.lockstep: its executions are then
+// followed.
 bool StartLockstep(const Scenario& scenario);
 void BeginExecutionInLockstep();
 // Fails the execution if the model cannot follow.

@@ -26,29 +26,11 @@
 #include "bellwether/sync/sync.h"
 #include "relacy_tests/execution.h"
 #include "relacy_tests/relacy.h"
+#include "relacy_tests/settings.h"
 
 namespace bellwether::relacy {
 
 using Where = std::source_location;
-
-// One memory order that is weakened for a run.
-struct OrderMutation {
-  enum class Field : std::uint8_t { kOrder, kSuccess, kFailure };
-  std::string entry;  // of orders.h; empty: none
-  Field field = Field::kOrder;
-  std::memory_order order = std::memory_order::relaxed;
-};
-
-struct Settings {
-  bool blocking_wait = false;  // SpinUntil gives up at once
-  bool spurious = false;  // a weak CAS and a wait on a condition variable each fail once per object
-  bool link_loop_as_one_step = false;
-  bool assertions = true;  // of the header: each reads a shared word, so it is a step more a write
-  OrderMutation mutation;
-  void (*on_action)(const char* action, const void* writer) = nullptr;  // who follows, if anybody
-};
-
-inline Settings settings;
 
 // --- helpers of the policy ----------------------------------------------------------------------
 

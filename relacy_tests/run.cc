@@ -119,6 +119,7 @@ Outcome Execute(const Run& run, const std::function<void(std::uint64_t)>& progre
   settings.link_loop_as_one_step = run.one_step_links;
   settings.spurious = run.spurious;
   settings.assertions = run.assertions;
+  settings.lockstep = run.lockstep;
   settings.mutation = ToMutation(run.mutant);
   const Outcome outcome = Explore(MakeSubject(*scenario), options);
   if (!run.mutant.empty() && !outcome.mutated_order_used) {
@@ -142,6 +143,7 @@ std::string Arguments(const Run& run) {
   if (run.one_step_links) text += " --one-step-links";
   if (run.spurious) text += " --spurious";
   if (!run.assertions) text += " --no-assertions";
+  if (!run.lockstep) text += " --no-lockstep";
   if (!run.mutant.empty()) text += " --mutant " + run.mutant;
   if (run.scheduler.starts_with("random")) text += " --seed " + std::to_string(run.seed);
   return text;

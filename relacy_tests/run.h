@@ -17,7 +17,8 @@ struct Run {
   bool one_step_links = false;
   bool spurious = false;
   bool assertions = true;
-  std::string mutant;  // ENTRY.order|success|failure=ORDER
+  bool lockstep = true;  // where the model has all that the scenario does
+  std::string mutant;    // ENTRY.order|success|failure=ORDER
   std::string replay;
   std::uint64_t seed = 1;
   double time_limit = 0;
