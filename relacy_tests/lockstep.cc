@@ -22,7 +22,7 @@ std::optional<Config> config;
 std::optional<model::Lockstep> lockstep;
 std::unique_ptr<Coverage> coverage;
 
-// Serial writes whose batches all have as many operations. Of the errors, the log's.
+// Serial writes whose batches all have as many operations.
 std::optional<Config> ModelOf(const Scenario& s) {
   const WritePathOptions& options = s.options;
   const bool serial = !options.allow_concurrent_memtable_write && !options.enable_pipelined_write &&
@@ -32,7 +32,7 @@ std::optional<Config> ModelOf(const Scenario& s) {
   const bool same = std::all_of(s.counts.begin(), counts_end,
                                 [&](std::uint32_t count) { return count == s.counts[0]; });
   if (!serial || !plain || !same || s.closers > 0 || s.checkpointers > 0 ||
-      s.fault == Fault::kMemTable || s.writers > static_cast<int>(model::kMaxThreads) ||
+      s.writers > static_cast<int>(model::kMaxThreads) ||
       s.writes > static_cast<int>(model::kMaxWrites)) {
     return std::nullopt;
   }
@@ -41,6 +41,7 @@ std::optional<Config> ModelOf(const Scenario& s) {
   model.writes = static_cast<std::uint8_t>(s.writes);
   model.batch_count = static_cast<std::uint8_t>(s.counts[0]);
   model.wal_errors = s.fault == Fault::kLog;
+  model.memtable_errors = s.fault == Fault::kMemTable;
   // A batch of a test has one byte.
   model.max_group = static_cast<std::uint8_t>(
       std::min(model::kMaxThreads, options.max_write_batch_group_size_bytes));
