@@ -47,9 +47,12 @@ class Child {
   template <class Body>
   explicit Child(const Body& body) {
     std::fflush(nullptr);
+    const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ != 0) return;
     (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // The parent may have died before it asked for the signal.
+    if (::getppid() != parent) std::_Exit(1);
     const int code = body();
     std::fflush(nullptr);
     std::_Exit(code);
