@@ -50,6 +50,8 @@ SKIP = "skip"
 CHECKS = {
     "spec": (
         Check("TLC: safety, liveness, refinement", "configuration", "spec/tlc", "mc",
+              quick="mc Contract Serial2x1 Serial3x1 Illegal Parallel2x1 Pipelined2x1 "
+                    "PipelinedParallel2x1 StateWord",
               nightly="mc --nightly"),
         Check("seeded faults", "TLC run", "spec/tlc", "bugs", quick=SKIP),
     ),
