@@ -223,7 +223,7 @@ EnterAsMemTableWriter_FirstError(t) ==
   /\ pc[t] = "EnterAsMemTableWriter_FirstError"
   /\ IF Poisoned
      THEN /\ FailGroup(t)
-          /\ Goto(t, "SetLastSequence_FirstError")
+          /\ Goto(t, Queue!ExitLabel)
           /\ UNCHANGED cursor
      ELSE /\ BeginMemTablePhase(t)
           /\ UNCHANGED <<group_status, failed>>
