@@ -59,6 +59,16 @@ class FileSystem {
   // Creates `path`, which must not exist (EEXIST).
   virtual Status NewWritableFile(const std::string& path, std::unique_ptr<WritableFile>* file) = 0;
 
+  // … and writes `size` zeros, so that appending within them does not change what a sync of the
+  // file has to carry. Neither size() nor Append counts them; Close cuts off those that are left,
+  // durably. Behind a crash they end the file, so a log in it wants durable watermarks.
+  virtual Status NewPreallocatedFile(const std::string& path, uint64_t size,
+                                     std::unique_ptr<WritableFile>* file) {
+    (void)size;
+    (void)file;
+    return Status::InvalidArgument("this file system does not preallocate " + path);
+  }
+
   // The whole file. `contents` is untouched on failure.
   virtual Status ReadFile(const std::string& path, std::string* contents) = 0;
 

@@ -9,6 +9,7 @@
 // Thread safety: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,6 +25,11 @@ namespace bellwether {
 inline constexpr std::string_view kAnnotationPrefix = "bellwether:";
 inline constexpr std::string_view kGapAnnotation = "bellwether:gap";
 inline constexpr std::string_view kSyncedAnnotation = "bellwether:synced";
+
+// No record's annotations reach further into its payload.
+inline constexpr size_t kMaxHeadSize = kBatchHeaderSize + 2 + kGapAnnotation.size() +
+                                       2 * sizeof(uint64_t) + 2 + kSyncedAnnotation.size() +
+                                       sizeof(uint64_t);
 
 struct LogAnnotations {
   struct Gap {

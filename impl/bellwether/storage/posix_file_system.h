@@ -94,6 +94,65 @@ class PosixWritableFile final : public WritableFile {
   uint64_t size_ = 0;
 };
 
+// Appends over zeros that were written beforehand.
+class PosixPreallocatedFile final : public WritableFile {
+ public:
+  PosixPreallocatedFile(std::string path, PosixDescriptor descriptor)
+      : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
+
+  Status FillWithZeros(uint64_t size) {
+    const std::string zeros(kPieceSize, '\0');
+    Status status;
+    while (status.ok() && size_ < size) {
+      status = Append(std::string_view(zeros).substr(
+          0, static_cast<size_t>(std::min<uint64_t>(kPieceSize, size - size_))));
+    }
+    size_ = 0;
+    return status;
+  }
+
+  Status Append(std::string_view data) override {
+    while (!data.empty()) {
+      const ssize_t written =
+          ::pwrite(descriptor_.get(), data.data(), data.size(), static_cast<off_t>(size_));
+      if (written < 0 && errno == EINTR) continue;
+      // A write that takes nothing and names no error would loop for ever.
+      if (written <= 0) return Status::IOError("write", path_, size_, written < 0 ? errno : EIO);
+      size_ += static_cast<uint64_t>(written);
+      data.remove_prefix(static_cast<size_t>(written));
+    }
+    return Status::OK();
+  }
+
+  Status Sync() override {
+    if (::fdatasync(descriptor_.get()) == 0) return Status::OK();
+    return Status::IOError("fdatasync", path_, size_, errno);
+  }
+
+  Status Close() override {
+    if (!descriptor_.valid()) return Status::OK();
+    int result = 0;
+    do {
+      result = ::ftruncate(descriptor_.get(), static_cast<off_t>(size_));
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) return Status::IOError("truncate", path_, size_, errno);
+    // A log behind this one must not find zeros at its end.
+    if (::fsync(descriptor_.get()) != 0) return Status::IOError("fsync", path_, size_, errno);
+    if (descriptor_.Close() == 0) return Status::OK();
+    return Status::IOError("close", path_, size_, errno);
+  }
+
+  uint64_t size() const override { return size_; }
+  const std::string& path() const override { return path_; }
+
+ private:
+  static constexpr size_t kPieceSize = size_t{1} << 20;
+
+  const std::string path_;
+  PosixDescriptor descriptor_;
+  uint64_t size_ = 0;
+};
+
 class PosixFileLock final : public FileLock {
  public:
   explicit PosixFileLock(PosixDescriptor descriptor) : descriptor_(std::move(descriptor)) {}
@@ -117,6 +176,22 @@ class PosixFileSystem final : public FileSystem {
       if (!descriptor.valid()) return Status::IOError("create", path, 0, errno);
       *file = std::make_unique<PosixWritableFile>(path, std::move(descriptor));
       return Status::OK();
+    });
+  }
+
+  Status NewPreallocatedFile(const std::string& path, uint64_t size,
+                             std::unique_ptr<WritableFile>* file) override {
+    return WithoutExceptions(path, [&] {
+      PosixDescriptor descriptor = PosixDescriptor::Open(path, O_WRONLY | O_CREAT | O_EXCL);
+      if (!descriptor.valid()) return Status::IOError("create", path, 0, errno);
+      auto created = std::make_unique<PosixPreallocatedFile>(path, std::move(descriptor));
+      Status status = created->FillWithZeros(size);
+      if (status.ok()) {
+        *file = std::move(created);
+      } else {
+        (void)::unlink(path.c_str());
+      }
+      return status;
     });
   }
 

@@ -1,12 +1,15 @@
 // WalWriter: the Log that a WritePath appends its write groups to (format: wal_format.h).
 //
 // Protocol: AddRecord appends a group as one record by one Append of the file; Sync makes all
-// records before it durable. Sequences that are skipped (disable_wal) are named by the next record.
+// records before it durable; Rotate goes on in a new file. Sequences that are skipped (disable_wal)
+// are named by the next record. With durable_watermark each record says up to where its file was
+// synced before it.
 // Invariants
 //   INV_ACK       the log's half: OK from AddRecord: the whole record is in the file; OK from Sync:
 //                 on the disk. After any error nothing is appended or synced ever again: a torn
 //                 record may stand at the end, and the kernel may have dropped the pages that a
-//                 failed sync did not write
+//                 failed sync did not write. No file is written to before the one before it is
+//                 whole on the disk
 //   INV_SEQUENCE  a record that could not be read as the next one is refused
 // Thread safety: one thread at a time (who leads the log's queue, or holds its mutex).
 #pragma once
@@ -30,14 +33,22 @@
 
 namespace bellwether {
 
+struct WalWriterOptions {
+  // The sequence at which the logs before this one have ended; kAnySequence: none has to follow.
+  SequenceNumber next_sequence = kAnySequence;
+  // 27 bytes a record, which make the reader's verdict on unsynced damage exact.
+  bool durable_watermark = false;
+};
+
 class WalWriter {
  public:
   using Batch = WriteBatch;
 
-  // `next` is the sequence at which the logs before this one have ended.
   // REQUIRES: `file` is new: a log is written by one WalWriter from its first byte on.
-  explicit WalWriter(std::unique_ptr<WritableFile> file, SequenceNumber next = kAnySequence)
-      : file_(std::move(file)), next_sequence_(next) {}
+  explicit WalWriter(std::unique_ptr<WritableFile> file, WalWriterOptions options = {})
+      : file_(std::move(file)),
+        next_sequence_(options.next_sequence),
+        durable_watermark_(options.durable_watermark) {}
 
   // Appends the batches that batches.ForEach(f) hands to f(const WriteBatch&), oldest first, as one
   // record that begins at sequence `first`. REQUIRES: each consumes what its Count() says.
@@ -61,13 +72,31 @@ class WalWriter {
     return status;
   }
 
-  Status Sync() { return error_.ok() ? Keep(file_->Sync()) : Refused(); }
+  Status Sync() {
+    if (!error_.ok()) return Refused();
+    Status status = Keep(file_->Sync());
+    if (status.ok()) synced_ = file_->size();
+    return status;
+  }
+
+  // Syncs and closes the file, and goes on in `file`. REQUIRES: `file` is new, and its name
+  // durable.
+  Status Rotate(std::unique_ptr<WritableFile> file) {
+    Status status = Sync();
+    if (status.ok()) status = Keep(file_->Close());
+    if (!status.ok()) return status;
+    file_ = std::move(file);
+    synced_ = 0;
+    return status;
+  }
 
   // Does not sync.
   Status Close() { return file_->Close(); }
 
   // Of the record that would leave no gap.
   SequenceNumber next_sequence() const { return next_sequence_; }
+  // A checkpoint rotates: what stands in older files is its business.
+  uint64_t BytesSinceCheckpoint() const { return file_->size(); }
   uint64_t size() const { return file_->size(); }
   const std::string& path() const { return file_->path(); }
 
@@ -87,6 +116,7 @@ class WalWriter {
     if (next_sequence_ != kAnySequence && first > next_sequence_) {
       PutGap(&payload_, {next_sequence_, first});
     }
+    if (durable_watermark_) PutSynced(&payload_, synced_);
     batches.ForEach([&](const WriteBatch& batch) {
       count += batch.WalCount();
       *next += batch.Count();
@@ -129,8 +159,10 @@ class WalWriter {
     EncodeFixed(header, FragmentCrc(covered));
   }
 
-  const std::unique_ptr<WritableFile> file_;
+  std::unique_ptr<WritableFile> file_;
   SequenceNumber next_sequence_;
+  const bool durable_watermark_;
+  uint64_t synced_ = 0;
   Status error_ = Status::OK();
   std::string payload_;  // kept from record to record for their memory
   std::string fragments_;

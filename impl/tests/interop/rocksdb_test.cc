@@ -57,7 +57,7 @@ TEST_F(RocksDB, WeReadTheGroupsOfItsThreads) {
 // GetUpdatesSince would end at a gap, as it does in logs of RocksDB's own.
 TEST_F(RocksDB, PassesOverTheGapsThatOurLogNames) {
   FileJournal journal;
-  WalWriter writer(std::make_unique<MemoryFile>(&journal), 1);
+  WalWriter writer(std::make_unique<MemoryFile>(&journal), {1});
   for (const SequenceNumber first : {1U, 2U, 9U, 10U}) {
     const std::string key = "key" + std::to_string(first);
     ASSERT_TRUE(writer.AddRecord(first, TestGroup{{OurBatch({{true, key, "v"}})}}).ok());

@@ -69,6 +69,32 @@ TEST_F(PosixFileSystemTest, AppendsSyncsAndReadsBack) {
   EXPECT_TRUE(fs_->SyncDirectory(directory_).ok());
 }
 
+TEST_F(PosixFileSystemTest, APreallocatedFileIsZerosUntilItIsWrittenOrClosed) {
+  constexpr size_t kSize = (size_t{1} << 20) + 5000;
+  std::unique_ptr<WritableFile> file;
+  ASSERT_TRUE(fs_->NewPreallocatedFile(Path("a"), kSize, &file).ok());
+  EXPECT_EQ(file->size(), 0U);
+  EXPECT_EQ(Contents("a"), std::string(kSize, '\0'));
+  ASSERT_TRUE(file->Append("one ").ok());
+  ASSERT_TRUE(file->Append("two").ok());
+  ASSERT_TRUE(file->Sync().ok());
+  EXPECT_EQ(file->size(), 7U);
+  EXPECT_EQ(Contents("a"), "one two" + std::string(kSize - 7, '\0'));
+  EXPECT_TRUE(file->Close().ok());
+  EXPECT_TRUE(file->Close().ok());
+  EXPECT_EQ(Contents("a"), "one two");
+  EXPECT_EQ(file->Append("late").error_number(), EBADF);
+  EXPECT_EQ(fs_->NewPreallocatedFile(Path("a"), kSize, &file).error_number(), EEXIST);
+}
+
+TEST_F(PosixFileSystemTest, APreallocatedFileGrowsBehindItsZeros) {
+  std::unique_ptr<WritableFile> file;
+  ASSERT_TRUE(fs_->NewPreallocatedFile(Path("a"), 3, &file).ok());
+  ASSERT_TRUE(file->Append("12345").ok());
+  ASSERT_TRUE(file->Close().ok());
+  EXPECT_EQ(Contents("a"), "12345");
+}
+
 TEST_F(PosixFileSystemTest, AnExistingFileIsNotOpenedForWriting) {
   ASSERT_TRUE(Create("a")->Append("kept").ok());
   std::unique_ptr<WritableFile> file;

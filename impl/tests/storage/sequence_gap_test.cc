@@ -18,7 +18,7 @@ using testing::MemoryFile;
 using testing::TestGroup;
 
 struct Log {
-  explicit Log(SequenceNumber next) : writer(std::make_unique<MemoryFile>(&journal), next) {}
+  explicit Log(SequenceNumber next) : writer(std::make_unique<MemoryFile>(&journal), {next}) {}
 
   // One put.
   Status Add(SequenceNumber first) {

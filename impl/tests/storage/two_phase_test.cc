@@ -180,7 +180,7 @@ class TwoPhaseLog : public ::testing::Test {
   }
 
   FileJournal journal_;
-  WalWriter writer_{std::make_unique<MemoryFile>(&journal_), 1};
+  WalWriter writer_{std::make_unique<MemoryFile>(&journal_), {1}};
 };
 
 TEST_F(TwoPhaseLog, APrepareConsumesNothingACommitItsPreparesOperations) {
@@ -204,7 +204,7 @@ TEST_F(TwoPhaseLog, APrepareIsCommittedInALaterLog) {
   WalReader first("log", journal_.contents, 1);
   EXPECT_THAT(ReadAll(&first), ElementsAre("1"));
   FileJournal journal;
-  WalWriter writer(std::make_unique<MemoryFile>(&journal), 1);
+  WalWriter writer(std::make_unique<MemoryFile>(&journal), {1});
   ASSERT_TRUE(writer.AddRecord(1, TestGroup{{Commit("x", x)}}).ok());
   WalReader second("log", journal.contents, first.position());
   EXPECT_THAT(ReadAll(&second), ElementsAre("1 x1 x2"));

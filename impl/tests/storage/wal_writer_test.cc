@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "bellwether/storage/wal_reader.h"
 #include "test_log.h"
 
 namespace bellwether {
@@ -123,6 +124,36 @@ TEST(WalWriter, AFailedSyncIsNeverRetried) {
   EXPECT_EQ(writer.AddRecord(2, group).code(), Status::Code::kAborted);
   EXPECT_EQ(journal.syncs, 1);
   EXPECT_EQ(journal.appends, 1);
+}
+
+TEST(WalWriter, RotateLeavesTheOldFileDurableAndGoesOnInTheNewOne) {
+  FileJournal first, second;
+  WalWriter writer(std::make_unique<MemoryFile>(&first), {1});
+  const TestGroup group{{BatchOfSize(100)}};
+  ASSERT_TRUE(writer.AddRecord(1, group).ok());
+  EXPECT_EQ(writer.BytesSinceCheckpoint(), first.contents.size());
+  ASSERT_TRUE(writer.Rotate(std::make_unique<MemoryFile>(&second)).ok());
+  EXPECT_EQ(first.syncs, 1);
+  EXPECT_EQ(writer.BytesSinceCheckpoint(), 0U);
+  // Sequences go on, so a gap across the files is named.
+  ASSERT_TRUE(writer.AddRecord(5, group).ok());
+  EXPECT_EQ(first.contents.size(), kWalHeaderSize + 100);
+  WalReader reader("log", second.contents, 2);
+  WalRecord record;
+  EXPECT_TRUE(reader.ReadRecord(&record));
+  EXPECT_EQ(record.sequence, 5U);
+}
+
+TEST(WalWriter, NothingIsWrittenBehindAFileThatCouldNotBeSynced) {
+  FileJournal first, second;
+  first.fail_sync = 1;
+  WalWriter writer(std::make_unique<MemoryFile>(&first));
+  const TestGroup group{{BatchOfSize(100)}};
+  ASSERT_TRUE(writer.AddRecord(1, group).ok());
+  EXPECT_EQ(writer.Rotate(std::make_unique<MemoryFile>(&second)).code(), Status::Code::kIOError);
+  EXPECT_EQ(writer.AddRecord(2, group).code(), Status::Code::kAborted);
+  EXPECT_EQ(writer.Rotate(std::make_unique<MemoryFile>(&second)).code(), Status::Code::kAborted);
+  EXPECT_TRUE(second.contents.empty());
 }
 
 }  // namespace

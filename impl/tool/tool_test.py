@@ -1,0 +1,130 @@
+"""bellwether as a command: what it says of whole, torn and damaged logs, its exit codes, its report."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOL = sys.argv.pop(1)
+
+
+def run(*arguments):
+    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=60,
+                          check=False)
+
+
+class Store(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.directory = os.path.join(self.folder.name, "store")
+        self.report = os.path.join(self.folder.name, "report.json")
+        self.log = os.path.join(self.directory, "000001.log")
+        self.run_ok("load", self.directory, "--batches", "200", "--operations", "2")
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def run_ok(self, *arguments):
+        result = run(*arguments)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return result.stdout
+
+    def rows(self):
+        with open(self.report, encoding="utf-8") as file:
+            report = json.load(file)
+        return report["exit"], {row["what"]: row for row in report["rows"]}
+
+    def flip(self, offset):
+        with open(self.log, "r+b") as file:
+            file.seek(offset)
+            byte = file.read(1)[0]
+            file.seek(offset)
+            file.write(bytes([byte ^ 1]))
+
+    def test_verify_says_what_is_there(self):
+        self.run_ok("verify", self.directory, "--json", self.report)
+        code, rows = self.rows()
+        self.assertEqual(code, 0)
+        row = rows["000001.log"]
+        self.assertEqual(row["result"], "ok")
+        self.assertEqual(row["figures"]["first_sequence"], 1)
+        self.assertEqual(row["figures"]["next_sequence"], 401)
+        self.assertEqual(row["figures"]["end_offset"], os.path.getsize(self.log))
+
+    def test_verify_names_what_is_corrupt_and_changes_nothing(self):
+        self.flip(1000)
+        with open(self.log, "rb") as file:
+            before = file.read()
+        result = run("verify", self.directory, "--json", self.report)
+        self.assertEqual(result.returncode, 14)
+        self.assertRegex(result.stdout, r"000001\.log: CORRUPT offset \d+ to \d+, sequences \d+ to")
+        code, rows = self.rows()
+        self.assertEqual(code, 14)
+        self.assertEqual(rows["000001.log"]["figures"]["gaps"], 1)
+        self.assertEqual(rows["000001.log"]["figures"]["next_sequence"], 401)
+        with open(self.log, "rb") as file:
+            self.assertEqual(file.read(), before)
+        self.assertEqual(sorted(os.listdir(self.directory)), ["000001.log", "LOCK"])
+
+    def test_a_torn_tail_is_told_apart(self):
+        os.truncate(self.log, os.path.getsize(self.log) - 1)
+        self.assertIn("torn: offset", self.run_ok("verify", self.directory))
+        with open(self.log, "ab") as file:
+            file.write(bytes(5000))
+        result = run("verify", self.directory)
+        self.assertEqual(result.returncode, 0)
+
+    def test_a_torn_log_before_another_is_corrupt(self):
+        self.run_ok("load", self.directory, "--batches", "10")
+        os.truncate(self.log, os.path.getsize(self.log) - 1)
+        result = run("verify", self.directory)
+        self.assertEqual(result.returncode, 14)
+        self.assertIn("before another log", result.stdout)
+
+    def test_dump_shows_every_record_also_behind_damage(self):
+        def records(text):
+            return sum(line.startswith("offset ") for line in text.splitlines())
+
+        before = records(self.run_ok("dump-wal", self.log))
+        self.flip(1000)
+        result = run("dump-wal", self.log)
+        self.assertEqual(result.returncode, 14)
+        self.assertEqual(records(result.stdout), before - 1)
+        self.assertIn("  put \"key", result.stdout)
+
+    def test_scan_and_get_agree(self):
+        lines = self.run_ok("scan", self.directory, "--limit", "3").splitlines()
+        self.assertEqual(len(lines), 3)
+        for line in lines:
+            key, value = line.replace('"', "").split(" ")
+            self.assertEqual(self.run_ok("get", self.directory, key), value + "\n")
+        first, second, _ = (line.split('"')[1] for line in lines)
+        only = self.run_ok("scan", self.directory, "--from", first, "--to", second)
+        self.assertEqual(only, lines[0] + "\n")
+
+
+class BadInput(unittest.TestCase):
+    def test_one_clear_line_and_exit_code_1(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for arguments in ([], ["nonsense"], ["dump-wal"], ["dump-wal", "/nonexistent"],
+                              ["verify", directory], ["verify", "/nonexistent"],
+                              ["get", directory, "k"], ["scan", "/dev/null"],
+                              ["load", directory, "--threads", "0"],
+                              ["load", directory, "--batches", "-1"]):
+                with self.subTest(arguments):
+                    result = run(*arguments)
+                    self.assertEqual(result.returncode, 1, result.stderr)
+                    self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+
+    def test_a_key_without_a_value(self):
+        with tempfile.TemporaryDirectory() as directory:
+            self.assertEqual(run("load", directory, "--batches", "1").returncode, 0)
+            result = run("get", directory, "no such key")
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("the key has no value", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
