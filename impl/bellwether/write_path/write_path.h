@@ -200,6 +200,7 @@ class WritePath {
       // An error of an earlier memtable group: this one is logged, and must not be published past
       // it.
       const Status error = FirstError();
+      Sync::OnAction("EnterAsMemTableWriter_FirstError", w);
       if (!error.ok()) memtable_group.status.Set(error.With(Status::Code::kUnknownOutcome));
       if (error.ok() && InsertsInParallel(memtable_group)) {
         write_thread_.LaunchParallelMemTableWriters(&memtable_group);
@@ -281,9 +282,12 @@ class WritePath {
   void WriteGroupToWAL(Group* group) {
     Writer* const leader = group->leader.Get();
     const Status first_error = FirstError();
+    // Pipelined, the memtable's leader may poison the path meanwhile: the look is a step of its
+    // own.
+    if (options_.enable_pipelined_write) Sync::OnAction("WriteToWAL_FirstError", leader);
     if (!first_error.ok()) {
       group->status.Set(first_error.With(Status::Code::kAborted));
-      Sync::OnAction("WriteToWAL", leader);
+      if (!options_.enable_pipelined_write) Sync::OnAction("WriteToWAL", leader);
       return;
     }
     const SequenceNumber first = allocated_sequence_.Get() + 1;
@@ -343,8 +347,12 @@ class WritePath {
     if (status.ok()) {
       last_sequence_.store(group->last_sequence.Get(), orders::SetLastSequence_Store);
       Sync::OnAction("SetLastSequence", group->leader.Get());
-    } else if (FirstError().ok()) {
-      Poison("Poison", &memtable_error_, status);
+    } else {
+      const bool poisoned = !FirstError().ok();
+      if (options_.enable_pipelined_write) {
+        Sync::OnAction("SetLastSequence_FirstError", group->leader.Get());
+      }
+      if (!poisoned) Poison("Poison", &memtable_error_, status);
     }
   }
 

@@ -43,8 +43,8 @@ bellwether_add_upstream_mutant(
 bellwether_add_upstream_mutant(
   NAME L7 LABELS negative
   HEADER bellwether/write_path/write_path.h
-  BEFORE "      const Status error = FirstError();\n      if (!error.ok()) memtable_group"
-  AFTER "      const Status error = Status::OK();\n      if (!error.ok()) memtable_group"
+  BEFORE "      const Status error = FirstError();\n      Sync::OnAction"
+  AFTER "      const Status error = Status::OK();\n      Sync::OnAction"
   EXPECT "FAILED  . EveryMode/UpstreamDefectTest.L7[A-Za-z]*/pipelined,")
 bellwether_add_upstream_mutant(
   NAME L9 LABELS negative
