@@ -22,6 +22,10 @@ class PreparedTransactions {
  public:
   using Map = std::map<std::string, WriteBatch, std::less<>>;
 
+  PreparedTransactions() = default;
+  // What is undecided where the logs begin.
+  explicit PreparedTransactions(Map undecided) : undecided_(std::move(undecided)) {}
+
   // By xid: the prepare.
   const Map& undecided() const { return undecided_; }
 

@@ -40,8 +40,9 @@ struct ReadOptions {
 // What Open found and did.
 struct RecoveryReport {
   SequenceNumber last_sequence = 0;
-  uint64_t logs = 0;     // that hold records
-  uint64_t records = 0;  // each was a write group
+  uint64_t logs = 0;       // that hold records
+  uint64_t records = 0;    // each was a write group
+  uint64_t undecided = 0;  // transactions that are prepared and not decided
   uint64_t cut_bytes = 0;
   uint64_t removed_logs = 0;  // empty ones, and with point_in_time those behind the defect
   uint64_t log_number = 0;    // of the new log

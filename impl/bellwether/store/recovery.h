@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "bellwether/storage/file_system.h"
+#include "bellwether/storage/prepared_transactions.h"
 #include "bellwether/storage/wal_reader.h"
 #include "bellwether/storage/write_batch.h"
 #include "bellwether/store/options.h"
@@ -93,9 +94,13 @@ class Recovery {
     if (status.ok()) status = RemoveEmptyLogs();
     report_.last_sequence = position_.next_sequence - 1;
     report_.log_number = numbers.empty() ? 1 : numbers.back() + 1;
+    report_.undecided = undecided().size();
     *report = report_;
     return status;
   }
+
+  // The transactions that the logs prepare and do not decide. REQUIRES: Run returned OK.
+  const PreparedTransactions::Map& undecided() const { return position_.prepared.undecided(); }
 
  private:
   struct Log {

@@ -2,6 +2,9 @@
 //
 //   Open    lock the directory, recover every log in order, begin a new log, durable with its name
 //   Write   WritePath::Write: group commit to the log and the memtable, then publish
+//   Prepare, then Commit or Rollback: two-phase commit (transactions.h); what a crash leaves
+//   undecided
+//           comes back by RecoveredTransactions
 //   Get     the newest version up to a snapshot; iterators and snapshots likewise, without locks
 //   Sync    an empty write with `sync`: the log is synced behind all that was acknowledged before
 //   Close   wait for the writes in flight, sync, give the directory back
@@ -36,6 +39,7 @@
 #include "bellwether/store/options.h"
 #include "bellwether/store/recovery.h"
 #include "bellwether/store/store_log.h"
+#include "bellwether/store/transactions.h"
 #include "bellwether/sync/std_sync.h"
 #include "bellwether/write_path/write_path.h"
 
@@ -65,6 +69,11 @@ class BasicStore {
     if (options.disable_memtable || options.disable_wal) {
       return {Status::InvalidArgument("a store logs and inserts every batch"), 0};
     }
+    if (batch != nullptr && batch->marked()) {
+      return {Status::InvalidArgument(
+                  "the batch belongs to a two-phase commit: use Prepare, Commit and Rollback"),
+              0};
+    }
     return write_path_.Write(options, batch);
   }
 
@@ -78,6 +87,40 @@ class BasicStore {
     WriteBatch batch;
     (void)batch.Delete(key);
     return Write(options, &batch);
+  }
+
+  // The first phase: logs `batch` as transaction `xid` (1 to 512 bytes). After OK it can be
+  // committed or rolled back, also by whoever opens the store next; until then nobody reads it.
+  // InvalidArgument: the xid is prepared already. Busy: another call works on it.
+  // kUnknownOutcome: the next Open decides: either RecoveredTransactions has it, or prepare anew.
+  Status Prepare(const WriteOptions& options, std::string_view xid, const WriteBatch* batch) {
+    if (batch == nullptr) return Status::InvalidArgument("the batch is null");
+    return Transact([&] { return transactions_.Prepare(options, xid, *batch); });
+  }
+
+  // The second phase: what was prepared becomes readable, as one, at the sequence that is returned.
+  // After OK, and after OK from Rollback, the xid may be prepared anew. Of two that decide, one
+  // wins. NotFound: no undecided transaction has this xid. Busy: another call works on it.
+  // kUnknownOutcome: the next Open decides: either RecoveredTransactions has it, or it is decided
+  // as was asked. After every other failure it is undecided as before.
+  WriteResult Commit(const WriteOptions& options, std::string_view xid) {
+    WriteResult result;
+    result.status = Transact([&] {
+      result = transactions_.Commit(options, xid);
+      return result.status;
+    });
+    return result;
+  }
+
+  // The other second phase: nobody will ever read it. As Commit.
+  Status Rollback(const WriteOptions& options, std::string_view xid) {
+    return Transact([&] { return transactions_.Rollback(options, xid); });
+  }
+
+  // Those that Open found prepared and undecided, and that are not decided since, ascending by xid.
+  // *transactions is untouched unless the result is OK.
+  Status RecoveredTransactions(std::vector<RecoveredTransaction>* transactions) const {
+    return Transact([&] { return transactions_.Recovered(transactions); });
   }
 
   // Everything acknowledged before the call is durable when it returns OK.
@@ -154,12 +197,13 @@ class BasicStore {
 
   BasicStore(const StoreOptions& options, std::unique_ptr<FileLock> lock,
              std::unique_ptr<Table> memtable, std::unique_ptr<WritableFile> log,
-             const RecoveryReport& recovery)
+             const RecoveryReport& recovery, const PreparedTransactions::Map& undecided)
       : recovery_(recovery),
         lock_(std::move(lock)),
         memtable_(std::move(memtable)),
         log_(std::move(log)),
         write_path_(options.write_path, &log_, memtable_.get(), recovery.last_sequence),
+        transactions_(&write_path_, undecided),
         closed_(0) {}
 
   static Status OpenImpl(const StoreOptions& options, const std::string& directory,
@@ -186,8 +230,8 @@ class BasicStore {
     std::unique_ptr<WritableFile> log;
     status = BeginLog(file_system, directory, report.log_number, &log);
     if (!status.ok()) return status;
-    store->reset(
-        new BasicStore(options, std::move(lock), std::move(memtable), std::move(log), report));
+    store->reset(new BasicStore(options, std::move(lock), std::move(memtable), std::move(log),
+                                report, recovery.undecided()));
     return status;
   }
 
@@ -265,6 +309,11 @@ class BasicStore {
     }
   }
 
+  template <class Operation>
+  Status Transact(const Operation& operation) const {
+    return Closed() ? Status::Aborted("the store is closed") : WithoutExceptions(operation);
+  }
+
   bool Closed() const { return closed_.load(orders::Store_ClosedLoad) != 0; }
 
   SequenceNumber SequenceOf(const ReadOptions& options) const {
@@ -276,6 +325,7 @@ class BasicStore {
   const std::unique_ptr<Table> memtable_;
   Log log_;
   Path write_path_;
+  Transactions<Policy, Path> transactions_;
   typename Policy::template Atomic<uint8_t> closed_;
 };
 
