@@ -79,6 +79,7 @@ class TestLog {
   }
 
   std::uint64_t BytesSinceCheckpoint() const { return bytes_.Get(); }
+  std::uint64_t LogNumber() const { return 1; }
   void Checkpoint() {
     grows_ = false;
     bytes_.Set(0);

@@ -201,7 +201,7 @@ class BasicStore {
       : recovery_(recovery),
         lock_(std::move(lock)),
         memtable_(std::move(memtable)),
-        log_(std::move(log)),
+        log_(std::move(log), recovery.log_number),
         write_path_(options.write_path, &log_, memtable_.get(), recovery.last_sequence),
         transactions_(&write_path_, undecided),
         closed_(0) {}

@@ -24,7 +24,8 @@ class StoreLog {
  public:
   using Batch = WriteBatch;
 
-  explicit StoreLog(std::unique_ptr<WritableFile> file) : wal_(std::move(file)) {}
+  StoreLog(std::unique_ptr<WritableFile> file, uint64_t number)
+      : wal_(std::move(file)), number_(number) {}
 
   template <class Group>
   Status AddRecord(SequenceNumber first, const Group& batches) {
@@ -44,6 +45,8 @@ class StoreLog {
     if (status.ok()) syncs_.Add(1);
     return status;
   }
+
+  uint64_t LogNumber() const { return number_; }
 
   // There are no checkpoints yet, so it is all of this log.
   uint64_t BytesSinceCheckpoint() const { return wal_.size(); }
@@ -75,6 +78,7 @@ class StoreLog {
   };
 
   WalWriter wal_;
+  const uint64_t number_;
   Counter groups_;
   Counter writers_;
   Counter log_bytes_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "bellwether/write_path/sequence.h"
 #include "bellwether/write_path/status.h"
@@ -23,6 +24,24 @@ class WriteCallback {
   virtual bool AllowWriteBatching() const = 0;
 };
 
+// Runs after the write was logged (and synced, if its group is), before anything of its group is in
+// the memtable: in the leader's thread, one write after the other in the order of the log. A
+// failure is met with the write in the log, so it fails the whole group (kUnknownOutcome) and
+// poisons the path, as an error of the log does.
+class PreReleaseCallback {
+ public:
+  PreReleaseCallback() = default;
+  PreReleaseCallback(const PreReleaseCallback&) = delete;
+  PreReleaseCallback& operator=(const PreReleaseCallback&) = delete;
+  virtual ~PreReleaseCallback() = default;
+
+  // `sequence` is that of the write's first operation, or, if is_mem_disabled, of the next write's.
+  // `log_number` names the log that holds it; 0: none (disable_wal). The write is number `index`
+  // among the `total` of its group that have such a callback.
+  virtual Status Callback(SequenceNumber sequence, bool is_mem_disabled, std::uint64_t log_number,
+                          std::size_t index, std::size_t total) = 0;
+};
+
 struct WriteOptions {
   // The write is acknowledged only after the log was synced (fdatasync) behind it.
   bool sync = false;
@@ -35,12 +54,19 @@ struct WriteOptions {
   bool no_slowdown = false;
   // Not owned; outlives the call.
   WriteCallback* callback = nullptr;
+  // Not owned; outlives the call.
+  PreReleaseCallback* pre_release_callback = nullptr;
+  // The number of the log that holds the prepare which this write commits (that Prepare's
+  // log_used); 0: none. Handed on to a memtable that takes it (MemTableConcept).
+  std::uint64_t log_ref = 0;
 };
 
 struct WriteResult {
   Status status;
   // Of the first operation of the batch; 0 if the write failed or took no sequence.
   SequenceNumber sequence = 0;
+  // The number of the log that holds the write; 0 if none does.
+  std::uint64_t log_used = 0;
 };
 
 // RocksDB's options of the same names. enable_pipelined_write excludes two_write_queues.

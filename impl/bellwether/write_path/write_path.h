@@ -17,10 +17,11 @@
 //   INV_PUBLISH   last_sequence_ grows, and never passes a batch that is not wholly in the memtable
 //   INV_ACK       a write told OK is in the log (unless disable_wal), synced if it asked, and, if
 //                 it inserts, published before it returns
-//   INV_STATUS    an error of the log or of the memtable fails every writer of the group that met
-//                 it (kUnknownOutcome) and poisons the path: every later write is refused with the
-//                 first error (kAborted), a group that is logged already is not inserted
-//                 (kUnknownOutcome), and nobody hangs. A failing callback fails its write alone.
+//   INV_STATUS    an error of the log, of a pre-release callback or of the memtable fails every
+//                 writer of the group that met it (kUnknownOutcome) and poisons the path: every
+//                 later write is refused with the first error (kAborted), a group that is logged
+//                 already is not inserted (kUnknownOutcome), and nobody hangs. A failing write
+//                 callback fails its write alone.
 //
 // Thread safety: all functions may be called concurrently.
 #pragma once
@@ -47,22 +48,30 @@ concept BatchConcept = requires(const B& batch) {
 };
 
 // Called by one thread at a time. AddRecord appends the group's batches (ForEach visits them,
-// oldest first) as one record; Sync makes all records so far durable. After an error neither is
-// called again.
+// oldest first) as one record; Sync makes all records so far durable; LogNumber names the log that
+// the next record goes to. After an error none of them is called again.
 template <class L, class Group>
 concept LogConcept = requires(L& log, const Group& group, SequenceNumber first) {
   { log.AddRecord(first, group) } -> std::same_as<Status>;
   { log.Sync() } -> std::same_as<Status>;
   { log.BytesSinceCheckpoint() } -> std::convertible_to<std::uint64_t>;
+  { log.LogNumber() } -> std::convertible_to<std::uint64_t>;
 };
 
 // InsertInto makes the operations of a batch readable from sequence `first` on; with
 // allow_concurrent_memtable_write it is called by many threads at once. An error may leave a part
-// of the batch in the memtable: it is never published.
+// of the batch in the memtable: it is never published. A memtable that keeps the logs of prepares
+// alive takes the write's log_ref as well.
 template <class M, class Batch>
-concept MemTableConcept = requires(M& memtable, const Batch& batch, SequenceNumber first) {
-  { memtable.InsertInto(batch, first) } -> std::same_as<Status>;
-};
+concept TakesLogRef =
+    requires(M& memtable, const Batch& batch, SequenceNumber first, std::uint64_t log_ref) {
+      { memtable.InsertInto(batch, first, log_ref) } -> std::same_as<Status>;
+    };
+template <class M, class Batch>
+concept MemTableConcept =
+    TakesLogRef<M, Batch> || requires(M& memtable, const Batch& batch, SequenceNumber first) {
+      { memtable.InsertInto(batch, first) } -> std::same_as<Status>;
+    };
 
 template <SyncPolicy Sync, BatchConcept Batch, class Log, MemTableConcept<Batch> MemTable>
   requires LogConcept<Log, WriteGroup<Sync, Batch>>
@@ -107,9 +116,10 @@ class WritePath {
     const Status status = w.FinalStatus();
     const bool published = status.ok() && !w.disable_memtable && batch->Count() > 0;
     const SequenceNumber sequence = published ? w.sequence.Get() : 0;
+    const std::uint64_t log_used = status.ok() ? w.log_used.Get() : 0;
     Sync::Assert([&] { return !published || Published(sequence, batch->Count()); }, "INV_ACK");
     Sync::OnAction("Write_Return", &w);
-    return {status, sequence};
+    return {status, sequence, log_used};
   }
 
   // The newest sequence that readers may use as a snapshot: everything up to it is in the memtable.
@@ -292,10 +302,16 @@ class WritePath {
     }
     const SequenceNumber first = allocated_sequence_.Get() + 1;
     SequenceNumber next = first;
+    const std::uint64_t log_number = log_->LogNumber();
     bool logs = false;
+    std::size_t pre_release_callbacks = 0;
     group->ForEachWriter([&](Writer* w) {
       if (w->CallbackFailed()) return;
-      if (w->ShouldWriteToWAL()) logs = true;
+      if (w->ShouldWriteToWAL()) {
+        logs = true;
+        w->log_used.Set(log_number);
+      }
+      if (w->pre_release_callback != nullptr) ++pre_release_callbacks;
       w->sequence.Set(next);
       if (!w->disable_memtable) next += w->batch->Count();
     });
@@ -307,9 +323,26 @@ class WritePath {
       status = log_->Sync();
       if (status.ok()) Sync::OnAction("WriteToWAL_Sync", leader);
     }
+    const char* error = "WalError";
+    if (status.ok() && pre_release_callbacks > 0) {
+      error = "PreReleaseError";
+      status = RunPreReleaseCallbacks(group, pre_release_callbacks);
+    }
     if (status.ok()) return;
     group->status.Set(status.With(Status::Code::kUnknownOutcome));
-    Poison("WalError", &wal_error_, status);
+    Poison(error, &wal_error_, status);
+  }
+
+  // Up to the first that fails.
+  Status RunPreReleaseCallbacks(Group* group, std::size_t total) {
+    Status status;
+    std::size_t index = 0;
+    group->ForEachWriter([&](Writer* w) {
+      if (!status.ok() || w->pre_release_callback == nullptr || w->CallbackFailed()) return;
+      status = w->pre_release_callback->Callback(w->sequence.Get(), w->disable_memtable,
+                                                 w->log_used.Get(), index++, total);
+    });
+    return status;
   }
 
   bool InsertsInParallel(const Group& group) const {
@@ -329,9 +362,17 @@ class WritePath {
 
   Status InsertOne(const Writer* w) {
     if (!w->ShouldWriteToMemtable()) return Status::OK();
-    const Status status = memtable_->InsertInto(*w->batch, w->sequence.Get());
+    const Status status = InsertBatch(*w->batch, w->sequence.Get(), w->log_ref);
     Sync::OnAction(status.ok() ? "InsertInto" : "MemTableError", w);
     return status.ok() ? status : status.With(Status::Code::kUnknownOutcome);
+  }
+
+  Status InsertBatch(const Batch& batch, SequenceNumber first, std::uint64_t log_ref) {
+    if constexpr (TakesLogRef<MemTable, Batch>) {
+      return memtable_->InsertInto(batch, first, log_ref);
+    } else {
+      return memtable_->InsertInto(batch, first);
+    }
   }
 
   // A writer inserts its own. True for the last of its group.

@@ -64,8 +64,11 @@ struct alignas(Sync::kCacheLine) Writer {
         disable_wal(options.disable_wal),
         disable_memtable(options.disable_memtable),
         callback(options.callback),
+        pre_release_callback(options.pre_release_callback),
+        log_ref(options.log_ref),
         write_group(nullptr),
         sequence(0),
+        log_used(0),
         link_older(nullptr),
         link_newer(nullptr),
         state(STATE_INIT) {}
@@ -86,9 +89,12 @@ struct alignas(Sync::kCacheLine) Writer {
   const bool disable_wal;
   const bool disable_memtable;
   WriteCallback* const callback;
+  PreReleaseCallback* const pre_release_callback;
+  const std::uint64_t log_ref;
 
   Plain<WriteGroup<Sync, Batch>*> write_group;
   Plain<SequenceNumber> sequence;  // of the first operation of the batch
+  Plain<std::uint64_t> log_used;   // the log that holds the batch; 0: none
   Plain<Status> status;            // of the log and of the memtable
   Plain<Status> callback_status;
   Plain<Writer*> link_older;  // set by LinkOne, before the Writer can be seen

@@ -22,6 +22,7 @@ struct Log {
     return bellwether::Status::OK();
   }
   bellwether::Status Sync() { return bellwether::Status::OK(); }
+  std::uint64_t LogNumber() const { return 1; }
   std::uint64_t BytesSinceCheckpoint() const { return records.size(); }
 };
 

@@ -85,6 +85,7 @@ struct TestLog {
     if (!records.empty()) records.back() += '*';
     return Status::OK();
   }
+  std::uint64_t LogNumber() const { return 7; }
   std::uint64_t BytesSinceCheckpoint() const { return bytes; }
   std::size_t Records() {
     const std::lock_guard lock(mutex);
@@ -101,24 +102,28 @@ class TestMemTable {
   Gate* gate = nullptr;  // passed by the batch that fails
   char fail_at = 0;
 
-  Status InsertInto(const TestBatch& batch, SequenceNumber) {
+  Status InsertInto(const TestBatch& batch, SequenceNumber, std::uint64_t log_ref) {
     if (batch.name == fail_at) {
       if (gate != nullptr) gate->Pass();
       return Status::OutOfMemory("no room");
     }
     const std::lock_guard lock(mutex_);
     inserted_ += batch.name;
+    log_refs_.push_back(log_ref);
     return Status::OK();
   }
-  std::string Inserted() const {
+  std::string Inserted() {
+    const std::lock_guard lock(mutex_);
     std::string sorted = inserted_;
     std::sort(sorted.begin(), sorted.end());
     return sorted;
   }
+  std::vector<std::uint64_t> LogRefs() const { return log_refs_; }
 
  private:
   std::mutex mutex_;
   std::string inserted_;
+  std::vector<std::uint64_t> log_refs_;
 };
 
 class TestCallback : public WriteCallback {

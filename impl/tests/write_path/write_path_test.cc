@@ -247,6 +247,77 @@ TEST_P(WritePathTest, AWriteWithoutMemtableIsLoggedAndTakesNoSequence) {
   EXPECT_EQ(logged, GetParam().options.two_write_queues ? 3u : 2u);
 }
 
+// What a pre-release callback was told, in the order of the calls.
+struct TestPreReleaseCallback : PreReleaseCallback {
+  TestPreReleaseCallback(std::vector<std::string>* calls, std::function<Status()> then)
+      : calls_(calls), then_(std::move(then)) {}
+  Status Callback(SequenceNumber sequence, bool is_mem_disabled, std::uint64_t log_number,
+                  std::size_t index, std::size_t total) override {
+    calls_->push_back(std::to_string(sequence) + (is_mem_disabled ? "-" : "+") + " log " +
+                      std::to_string(log_number) + ", " + std::to_string(index) + " of " +
+                      std::to_string(total));
+    return then_();
+  }
+
+ private:
+  std::vector<std::string>* const calls_;
+  const std::function<Status()> then_;
+};
+
+TEST_P(WritePathTest, PreReleaseCallbacksRunInTheOrderOfTheLogBetweenLogAndMemtable) {
+  std::vector<std::string> calls;
+  TestPreReleaseCallback callback(&calls, [&] {
+    EXPECT_EQ(log_.Records(), 2u);
+    EXPECT_EQ(memtable_.Inserted().find_first_of("bcd"), std::string::npos);
+    EXPECT_LT(path_.LastSequence(), 2u);
+    return Status::OK();
+  });
+  TestCallback failing(Status::Busy("no", ""), true);
+  Queue({'a'});
+  Queue({'b', 2}, {.pre_release_callback = &callback});
+  Queue({'c'}, {.callback = &failing, .pre_release_callback = &callback});
+  Queue({'d'});
+  Queue({'e'}, {.pre_release_callback = &callback});
+  Run();
+  EXPECT_THAT(calls, ElementsAre("2+ log 7, 0 of 2", "5+ log 7, 1 of 2"));
+  EXPECT_THAT(log_.records, ElementsAre("a", "bde"));
+  EXPECT_EQ(path_.LastSequence(), 5u);
+}
+
+TEST_P(WritePathTest, APreReleaseCallbackThatFailsFailsItsGroupAndPoisonsThePath) {
+  LogOneByOne();
+  std::vector<std::string> calls;
+  TestPreReleaseCallback callback(&calls, [] { return Status::Busy("not now", "place"); });
+  Queue({'a'});
+  Queue({'b'});
+  Queue({'c'}, {.pre_release_callback = &callback});
+  Queue({'d'}, {.pre_release_callback = &callback});
+  Run();
+  EXPECT_THAT(Codes(), ElementsAre(Code::kOk, Code::kUnknownOutcome, Code::kUnknownOutcome,
+                                   Code::kUnknownOutcome));
+  EXPECT_EQ(results_[1].status.file(), "place") << "the error keeps its detail";
+  EXPECT_THAT(calls, ElementsAre("3+ log 7, 0 of 2")) << "the first error ends it";
+  EXPECT_EQ(memtable_.Inserted(), "a");
+  EXPECT_EQ(path_.LastSequence(), 1u);
+  const TestBatch later{'e'};
+  EXPECT_EQ(path_.Write({}, &later).status.code(), Code::kAborted);
+}
+
+TEST_P(WritePathTest, AWriteIsToldItsLogAndAMemtableThePreparesLog) {
+  std::vector<std::string> calls;
+  TestPreReleaseCallback callback(&calls, [] { return Status::OK(); });
+  gate_.Open();
+  const TestBatch prepare{'p'};
+  const WriteResult prepared =
+      path_.Write({.disable_memtable = true, .pre_release_callback = &callback}, &prepare);
+  EXPECT_EQ(prepared.log_used, 7u);
+  EXPECT_THAT(calls, ElementsAre("1- log 7, 0 of 1"));
+  const TestBatch commit{'c'};
+  EXPECT_EQ(path_.Write({.log_ref = prepared.log_used}, &commit).log_used, 7u);
+  EXPECT_EQ(path_.Write({.disable_wal = true, .log_ref = 3}, &commit).log_used, 0u);
+  EXPECT_THAT(memtable_.LogRefs(), ElementsAre(7u, 3u));
+}
+
 TEST(WritePathOptions, PipelinedExcludesTwoQueues) {
   const auto check = WritePath<HookedSync, TestBatch, TestLog, TestMemTable>::CheckOptions;
   EXPECT_EQ(check(MakeOptions(false, true, true)).code(), Code::kInvalidArgument);
