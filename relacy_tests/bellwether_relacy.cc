@@ -22,6 +22,7 @@ struct CommandLine {
   std::string set;
   std::string json;
   std::string unreached;
+  std::vector<std::string> add_up;
   bool no_assertions = false;
   bool no_lockstep = false;
   bool list = false;
@@ -42,12 +43,16 @@ void DefineOptions(CLI::App* app, CommandLine* line) {
   app->add_option("--replay", run.replay, "the one execution with these choices, as lanes");
   app->add_flag("--lanes", run.always_lanes, "print the last execution as lanes");
   app->add_option("--seed", run.seed, "of random=N");
+  app->add_option("--shard", run.shard, "I/N: the I-th of N parts; --add-up checks all of them");
   app->add_option("--time-limit", run.time_limit, "seconds; incomplete after that (exit 2)");
   app->add_option("--set", line->set, "all runs of a set: quick | push | nightly")
       ->check(CLI::IsMember({"quick", "push", "nightly"}));
   app->add_option("--runs", line->runs, "the file of runs");
   app->add_flag("--update", line->update, "write the numbers that were found into the file");
   app->add_option("--json", line->json, "write a report");
+  app->add_option(
+      "--add-up", line->add_up,
+      "explore nothing: the reports of all shards of --set hold the counts of the file");
   app->add_option("--unreached", line->unreached,
                   "write the model's edges that --scenario did not reach");
   app->add_flag("--progress", line->progress, "say how far it is");
@@ -116,6 +121,10 @@ void ReportCoverage(const std::string& unreached_file, bool wants_all, Report* r
   report->Fail(ExitCode::kSafety);
 }
 
+std::string What(const Run& run) {
+  return run.scenario + ": " + std::string(FindScenario(run.scenario)->what);
+}
+
 // Explores, prints and reports one run; returns the number of executions.
 std::uint64_t Perform(const Run& run, bool show_progress, const std::string& unreached_file,
                       Report* report) {
@@ -133,14 +142,15 @@ std::uint64_t Perform(const Run& run, bool show_progress, const std::string& unr
   std::fflush(stdout);
   report->Fail(ToExit(outcome.verdict));
   ReportRow row;
-  row.what = run.scenario + ": " + std::string(FindScenario(run.scenario)->what);
+  row.what = What(run);
   row.bounds = Bounds(run);
   row.result = result;
   row.figures["executions"] = outcome.executions;
   row.figures["redundant"] = outcome.redundant;
   row.figures["depth"] = outcome.depth;
   row.figures["seconds"] = stopwatch.Seconds();
-  const bool all = result == "COMPLETE" && (run.scheduler == "dpor" || run.scheduler == "dfs");
+  const bool all = result == "COMPLETE" && run.shard.empty() &&
+                   (run.scheduler == "dpor" || run.scheduler == "dfs");
   ReportCoverage(unreached_file, all, report, &row);
   report->Add(std::move(row));
   return outcome.executions;
@@ -171,13 +181,17 @@ bool InSet(const Run& run, const std::string& set) {
 }
 
 void PerformSet(const CommandLine& line, Report* report) {
+  if (line.update && !line.run.shard.empty())
+    throw RunError{"--update needs the whole, not a shard"};
   std::vector<Run> runs = ReadRuns(line.runs);
   for (Run& run : runs) {
     if (!InSet(run, line.set)) continue;
     run.seed = line.run.seed;
+    run.shard = line.run.shard;
     run.time_limit = line.run.time_limit;
     const std::uint64_t executions = Perform(run, line.progress, "", report);
     if (report->exit() != ExitCode::kOk) break;
+    if (!run.shard.empty()) continue;
     if (executions != run.executions && !line.update) {
       PrintError(kTool, run.scenario + ": " + std::to_string(executions) + " executions, not " +
                             std::to_string(run.executions) +
@@ -187,6 +201,46 @@ void PerformSet(const CommandLine& line, Report* report) {
     run.executions = executions;
   }
   if (line.update && report->exit() == ExitCode::kOk) WriteRuns(line.runs, runs);
+}
+
+// What the row says that some report holds about this run.
+std::uint64_t Reported(const std::vector<nlohmann::json>& reports, const Run& run) {
+  for (const auto& report : reports) {
+    for (const auto& row : report.at("rows")) {
+      if (row.at("bounds") != Bounds(run) || row.at("what") != What(run)) continue;
+      if (row.at("result") == "COMPLETE" || row.at("result") == "ok") {
+        return row.at("figures").at("executions").get<std::uint64_t>();
+      }
+    }
+  }
+  throw RunError{"no report says that this was explored: " + Arguments(run)};
+}
+
+// The shards' counts against the file's.
+void AddUp(const CommandLine& line, Report* report) {
+  std::vector<nlohmann::json> reports;
+  for (const std::string& file : line.add_up) {
+    std::ifstream stream(file);
+    reports.push_back(nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false));
+    if (!reports.back().is_object() || !reports.back().contains("rows")) {
+      throw RunError{file + ": no report; give --add-up what --json wrote"};
+    }
+  }
+  for (Run run : ReadRuns(line.runs)) {
+    if (!InSet(run, line.set)) continue;
+    ReportRow row{What(run), Bounds(run), "COMPLETE", {{"executions", 0}}};
+    std::uint64_t executions = 0;
+    for (std::size_t shard = 1; shard <= reports.size(); ++shard) {
+      run.shard = std::to_string(shard) + "/" + std::to_string(reports.size());
+      executions += Reported(reports, run);
+    }
+    row.figures["executions"] = executions;
+    report->Add(std::move(row));
+    if (executions == run.executions) continue;
+    PrintError(kTool, run.scenario + ": the shards explored " + std::to_string(executions) +
+                          " executions, not " + std::to_string(run.executions));
+    report->Fail(ExitCode::kAssumption);
+  }
 }
 
 int List() {
@@ -210,15 +264,19 @@ int Main(int argc, char** argv) {
     return static_cast<int>(ExitCode::kUsage);
   }
   if (line.list) return List();
-  if (line.run.scenario.empty() == line.set.empty()) {
-    PrintError(kTool, "give --scenario NAME or --set quick|push|nightly; see --help");
+  if (line.run.scenario.empty() == line.set.empty() || (line.set.empty() && !line.add_up.empty())) {
+    PrintError(
+        kTool,
+        "give --scenario NAME or --set quick|push|nightly, and that with --add-up; see --help");
     return static_cast<int>(ExitCode::kUsage);
   }
   line.run.assertions = !line.no_assertions;
   line.run.lockstep = !line.no_lockstep;
   Report report(kTool);
   try {
-    if (line.set.empty()) {
+    if (!line.add_up.empty()) {
+      AddUp(line, &report);
+    } else if (line.set.empty()) {
       Perform(line.run, line.progress, line.unreached, &report);
     } else {
       PerformSet(line, &report);

@@ -32,6 +32,15 @@ class BadInput(unittest.TestCase):
                            ("fast", ("--scenario", "serial_2x1", "--scheduler", "fast")),
                            ("two", ("--scenario", "serial_2x1", "--scheduler", "context_bound=two")),
                            ("random=0", ("--scenario", "serial_2x1", "--scheduler", "random=0")),
+                           ("1 <= I <= N", ("--scenario", "serial_2x1", "--shard", "3/2")),
+                           ("1 <= I <= N", ("--scenario", "serial_2x1", "--shard", "0/2")),
+                           ("1 <= I <= N", ("--scenario", "serial_2x1", "--shard", "half")),
+                           ("1 <= I <= N", ("--scenario", "serial_2x1", "--shard", "1/x")),
+                           ("1 <= I <= N", ("--set", "quick", "--shard", "2/1")),
+                           ("fewer", ("--scenario", "serial_2x1", "--scheduler", "random=2", "--shard", "1/3")),
+                           ("not a shard", ("--set", "quick", "--shard", "1/2", "--update")),
+                           ("--add-up", ("--scenario", "serial_2x1", "--add-up", "x")),
+                           ("no report", ("--set", "quick", "--add-up", "/dev/null")),
                            ("three values", ("--scenario", "serial_2x1", "--stale-depth", "3")),
                            ("orders.h", ("--scenario", "serial_2x1", "--mutant", "nonsense")),
                            ("no access", ("--scenario", "serial_2x1", "--mutant", "Foo.order=relaxed")),
@@ -88,6 +97,26 @@ class Reports(unittest.TestCase):
             self.assertEqual(tool("--set", "quick", "--runs", runs).returncode, 10)
             self.assertEqual(tool("--set", "quick", "--runs", runs, "--update").returncode, 0)
             self.assertEqual(tool("--set", "quick", "--runs", runs).returncode, 0)
+
+
+class Shards(unittest.TestCase):
+    def test_a_matrix_adds_up_to_the_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            reports = [os.path.join(folder, f"{i}.json") for i in (1, 2, 3)]
+            for i, report in enumerate(reports, 1):
+                done = tool("--set", "quick", "--shard", f"{i}/3", "--json", report)
+                self.assertEqual(done.returncode, 0, done.stderr)
+            done = tool("--set", "quick", "--add-up", *reports)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            # A shard that is missing, or one in place of another, is noticed.
+            self.assertEqual(tool("--set", "quick", "--add-up", *reports[:2]).returncode, 1)
+            self.assertEqual(tool("--set", "quick", "--add-up", *reports[:2], reports[0]).returncode, 1)
+            with open(reports[0], encoding="utf-8") as file:
+                report = json.load(file)
+            report["rows"][0]["figures"]["executions"] += 1
+            with open(reports[0], "w", encoding="utf-8") as file:
+                json.dump(report, file)
+            self.assertEqual(tool("--set", "quick", "--add-up", *reports).returncode, 10)
 
 
 class Replay(unittest.TestCase):

@@ -26,8 +26,8 @@ struct HeapTracking : rl::context {
   static void Disable(rl::context& context) { context.*(&HeapTracking::disable_alloc_) = 1; }
 };
 
-bool OutOfTime(std::uint64_t executions) {
-  return active_options->time_limit > 0 && (executions & 63) == 0 &&
+bool OutOfTime(std::uint64_t runs) {
+  return active_options->time_limit > 0 && (runs & 63) == 0 &&
          std::chrono::steady_clock::now() >= deadline;
 }
 
@@ -70,12 +70,12 @@ struct Suite : rl::test_suite<Suite<kThreads>, kThreads> {
   void after() {
     if (active_subject->after) active_subject->after();
     mutated_order_used = mutated_order_used || execution.mutated_order_used;
-    if (active_options->on_trace && !search->last_was_redundant()) {
+    if (active_options->on_trace && search->last_was_counted()) {
       active_options->on_trace(search->trace().value());
     }
-    const std::uint64_t executions = search->executions() + 1;
-    if (active_options->progress) active_options->progress(executions);
-    if (OutOfTime(executions)) rl::ctx().rl_until("time limit", rl::debug_info());
+    const std::uint64_t runs = search->runs() + 1;
+    if (active_options->progress) active_options->progress(runs);
+    if (OutOfTime(runs)) rl::ctx().rl_until("time limit", rl::debug_info());
   }
 };
 

@@ -50,9 +50,9 @@ class Observer {
   // Tells the model what thread `thread` did, and what there is to see.
   void OnAction(const Path& path, std::string_view action, const void* writer, std::size_t thread) {
     if (action == "Write") {
-      writers_[thread].writer = static_cast<const Writer*>(writer);
-      ++writers_[thread].incarnation;
+      writers_[thread] = {static_cast<const Writer*>(writer), writers_[thread].incarnation + 1, 0};
     }
+    if (action == "WriteToWAL" || action == "WalError") SeeSequences(*writers_[thread].writer);
     model::Observed seen;
     const auto& queue = path.*MemberOf(QueueTag());
     seen.newest_writer = ToPointer((queue.*MemberOf(NewestWriterTag())).Newest());
@@ -66,7 +66,7 @@ class Observer {
       const Writer* const w = writers_[t].writer;
       if (w == nullptr) continue;
       seen.state[t] = ToState(w->state.Newest());
-      seen.sequence[t] = static_cast<std::uint8_t>(w->sequence.Peek());
+      seen.sequence[t] = static_cast<std::uint8_t>(writers_[t].sequence);
       seen.status[t] = ToStatus(w->status.Peek());
     }
     if (LeadsGroup(action)) SeeGroup(*writers_[thread].writer, &seen);
@@ -78,7 +78,17 @@ class Observer {
   struct Frame {
     const Writer* writer = nullptr;  // null: no write in flight
     std::size_t incarnation = 0;
+    SequenceNumber sequence = 0;
   };
+
+  // Sequences belong to the leader who gives them out: they are looked at when it says that it has.
+  void SeeSequences(const Writer& leader) {
+    for (Frame& frame : writers_) {
+      if (frame.writer == nullptr) continue;
+      if (frame.writer->write_group.Peek() != leader.write_group.Peek()) continue;
+      frame.sequence = frame.writer->sequence.Peek();
+    }
+  }
 
   // An address that no Writer in flight has is told apart from all of them.
   model::Pointer ToPointer(const void* address) const {

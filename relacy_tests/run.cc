@@ -18,10 +18,20 @@ std::uint64_t Number(const std::string& text, const std::string& what) {
   return number;
 }
 
+void ReadShard(const std::string& shard, SearchOptions* options) {
+  const auto slash = shard.find('/');
+  const std::string wrong = "shard '" + shard + "': I/N with 1 <= I <= N";
+  if (slash == std::string::npos) throw RunError{wrong};
+  options->shard = Number(shard.substr(0, slash), wrong + ";");
+  options->shards = Number(shard.substr(slash + 1), wrong + ";");
+  if (options->shard < 1 || options->shard > options->shards) throw RunError{wrong};
+}
+
 SearchOptions ToSearch(const Run& run) {
   SearchOptions options;
   options.seed = run.seed;
   options.replay = run.replay;
+  if (!run.shard.empty()) ReadShard(run.shard, &options);
   const auto equals = run.scheduler.find('=');
   const std::string name = run.scheduler.substr(0, equals);
   const std::string value = equals == std::string::npos ? "" : run.scheduler.substr(equals + 1);
@@ -37,6 +47,10 @@ SearchOptions ToSearch(const Run& run) {
     options.strategy = Strategy::kRandom;
     options.executions = Number(value, "random");
     if (options.executions == 0) throw RunError{"random=0 explores nothing"};
+    if (options.executions < options.shards) {
+      throw RunError{"shard '" + run.shard + "' of " + run.scheduler +
+                     ": fewer executions than shards"};
+    }
   } else {
     throw RunError{"unknown scheduler '" + run.scheduler +
                    "': dpor, dfs, context_bound=K or random=N"};
@@ -134,6 +148,7 @@ std::string Bounds(const Run& run) {
   text += run.one_step_links ? ", link loop as one step" : ", exact loops";
   if (run.spurious) text += ", spurious failures";
   if (!run.assertions) text += ", without the header's assertions";
+  if (!run.shard.empty()) text += ", shard " + run.shard;
   return text;
 }
 
@@ -146,6 +161,7 @@ std::string Arguments(const Run& run) {
   if (!run.lockstep) text += " --no-lockstep";
   if (!run.mutant.empty()) text += " --mutant " + run.mutant;
   if (run.scheduler.starts_with("random")) text += " --seed " + std::to_string(run.seed);
+  if (!run.shard.empty()) text += " --shard " + run.shard;
   return text;
 }
 

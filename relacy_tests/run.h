@@ -21,6 +21,7 @@ struct Run {
   std::string mutant;    // ENTRY.order|success|failure=ORDER
   std::string replay;
   std::uint64_t seed = 1;
+  std::string shard;  // I/N; empty: the whole
   double time_limit = 0;
   bool always_lanes = false;
   // Of runs.json: what is expected, and in which sets it runs.

@@ -86,7 +86,8 @@ void Search::BeginExecution() {
   sleep_ = 0;
   free_ = false;
   preemptions_ = 0;
-  random_ = Mix(Mix(0, options_.seed), executions_);
+  // Shards take turns in the sequence of random executions.
+  random_ = Mix(Mix(0, options_.seed), runs_ * options_.shards + options_.shard - 1);
   choices_.clear();
   trace_.Begin();
 }
@@ -136,7 +137,7 @@ int Search::Explore(Threads enabled, int current) {
     for (; skip != 0; --skip) enabled &= enabled - 1;
     return Lowest(enabled);
   }
-  if (free_) return first;
+  if (free_ || BelongsToAnother()) return first;
   if (depth_ == nodes_.size()) {
     Threads candidates = enabled & ~sleep_;
     if (options_.strategy == Strategy::kContextBound && current >= 0 &&
@@ -170,7 +171,8 @@ void Search::NewNode(Threads enabled, Threads candidates, int current) {
   node.chosen = static_cast<unsigned>(
       current >= 0 && (candidates & Bit(current)) != 0 ? current : Lowest(candidates));
   const bool dpor = options_.strategy == Strategy::kDpor;
-  node.backtrack = dpor ? Bit(static_cast<int>(node.chosen)) : candidates;
+  const bool all = !dpor || (Splits() && depth_ < kSplitDepth);
+  node.backtrack = all ? candidates : Bit(static_cast<int>(node.chosen));
   if (dpor) node.next = execution.next;
   nodes_.push_back(node);
 }
@@ -184,7 +186,7 @@ unsigned Search::NextValue(unsigned limit) {
     }
   } else if (options_.strategy == Strategy::kRandom) {
     value = static_cast<unsigned>(Random() % limit);
-  } else if (!free_) {
+  } else if (!free_ && !BelongsToAnother()) {
     if (depth_ == nodes_.size()) {
       Node node;
       node.is_value = true;
@@ -202,10 +204,22 @@ unsigned Search::NextValue(unsigned limit) {
 }
 
 bool Search::EndExecution() {
-  ++executions_;
+  ++runs_;
+  if (!free_ && !last_was_counted()) ++foreign_;
   if (options_.strategy == Strategy::kReplay) return true;
-  if (options_.strategy == Strategy::kRandom) return executions_ == options_.executions;
+  if (options_.strategy == Strategy::kRandom) {
+    return runs_ * options_.shards + options_.shard - 1 >= options_.executions;
+  }
   return Backtrack();
+}
+
+// At the split: the shards take turns.
+bool Search::BelongsToAnother() {
+  const bool splits_here = Splits() && depth_ == kSplitDepth && nodes_.size() == kSplitDepth;
+  if (!splits_here || parts_++ % options_.shards == options_.shard - 1) return false;
+  free_ = true;
+  ++foreign_;
+  return true;
 }
 
 // Takes back choices until one has an alternative left.

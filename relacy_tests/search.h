@@ -15,6 +15,10 @@
 // with the last step that took the enabling value away, so that DPOR is complete for awaits,
 // mutexes and condition variables.
 //
+// A shard explores its part of the tree: every shard walks the first kSplitDepth choices, all of
+// them, and each part below belongs to one shard. No choice up there depends on what is found
+// below, so the shards need not talk, and the traces that they explore are those of the whole.
+//
 // Thread safety: none.
 #pragma once
 
@@ -36,6 +40,8 @@ struct SearchOptions {
   std::uint64_t executions = 0;
   std::uint64_t seed = 0;
   std::string replay;
+  std::uint64_t shard = 1;  // 1 to shards
+  std::uint64_t shards = 1;
   // A fault of the search itself: steps of this family never depend on each other. The dpor test
   // shows that it is noticed.
   std::optional<Family> ignored_dependence;
@@ -80,15 +86,23 @@ class Search {
 
   // The choices of the current execution, as --replay takes them.
   const std::string& choices() const { return choices_; }
-  std::uint64_t executions() const { return executions_; }
-  // Executions that only repeat others: DPOR met a state whose every enabled thread sleeps.
+  // Of DPOR: one a trace, whatever the order in which it met them. Not counted are those that only
+  // repeat others (DPOR met a state whose every enabled thread sleeps) or belong to other shards.
+  std::uint64_t executions() const { return runs_ - redundant_ - foreign_; }
   std::uint64_t redundant() const { return redundant_; }
+  // How often the test ran.
+  std::uint64_t runs() const { return runs_; }
   std::size_t max_depth() const { return max_depth_; }
-  bool last_was_redundant() const { return free_; }
+  // Who ends before the split belongs to the first shard.
+  bool last_was_counted() const {
+    return !free_ && (!Splits() || nodes_.size() > kSplitDepth || options_.shard == 1);
+  }
   TraceHash& trace() { return trace_; }
 
  private:
   using Threads = unsigned;  // one bit a thread
+
+  static constexpr std::size_t kSplitDepth = 10;
 
   struct Node {
     bool is_value = false;
@@ -116,6 +130,8 @@ class Search {
     std::array<int, kMaxThreads> last_read{};
   };
 
+  bool Splits() const { return options_.shards > 1 && options_.strategy != Strategy::kRandom; }
+  bool BelongsToAnother();
   Threads Enabled(Threads running) const;
   int Explore(Threads enabled, int current);
   void NewNode(Threads enabled, Threads candidates, int current);
@@ -138,12 +154,15 @@ class Search {
   std::vector<Object> objects_;
   std::array<Clock, kMaxThreads> clocks_{};
   Threads sleep_ = 0;
-  bool free_ = false;  // the rest of this execution repeats others
+  bool free_ =
+      false;  // the rest of this execution is not explored: it repeats others, or is theirs
   int preemptions_ = 0;
   std::uint64_t random_ = 0;
   std::string choices_;
-  std::uint64_t executions_ = 0;
+  std::uint64_t runs_ = 0;
   std::uint64_t redundant_ = 0;
+  std::uint64_t foreign_ = 0;
+  std::uint64_t parts_ = 0;  // that the split has made so far
   std::size_t max_depth_ = 0;
   TraceHash trace_;
 };
