@@ -24,6 +24,10 @@ struct ExploreOptions {
   int writers = 3;
   int writes = 1;
   std::vector<std::string> sync;
+  std::vector<std::string> callback_fails;
+  std::vector<std::string> callback_alone;
+  std::vector<std::string> disable_memtable;
+  int stride_threshold = 20;
   int max_group = kMaxThreads;
   int batch_count = 1;
   bool wal_errors = false;
@@ -46,6 +50,17 @@ void AddOptions(CLI::App& command, ExploreOptions& o) {
       ->check(CLI::Range(1, static_cast<int>(kMaxWrites)));
   command.add_option("--sync", o.sync, "the writes with sync: t1.1,t2.1 (thread.number)")
       ->delimiter(',');
+  command.add_option("--callback-fails", o.callback_fails, "the writes whose callback fails")
+      ->delimiter(',');
+  command
+      .add_option("--callback-alone", o.callback_alone, "the writes whose callback refuses company")
+      ->delimiter(',');
+  command.add_option("--disable-memtable", o.disable_memtable, "the writes that are only logged")
+      ->delimiter(',');
+  command
+      .add_option("--stride-threshold", o.stride_threshold,
+                  "the size of a group from which on callers launch it")
+      ->check(CLI::Range(2, 255));
   command.add_option("--max-group", o.max_group, "the most writers in a group")
       ->check(CLI::Range(1, static_cast<int>(kMaxThreads)));
   command.add_option("--batch-count", o.batch_count, "operations in every batch")
@@ -62,14 +77,22 @@ void AddOptions(CLI::App& command, ExploreOptions& o) {
   command.add_option("--mutant", o.mutant, "a deliberate fault of the model")->group("");
 }
 
-// Marks `write` ("t2.1") in config; false if there is no such write.
-bool SetSync(const std::string& write, Config* config) {
-  for (const Pointer w : AllWrites(*config)) {
-    if (write != TlaThread(w.thread()) + "." + std::to_string(w.incarnation())) continue;
-    config->SetSync(w);
-    return true;
+// Adds the writes that are named ("t2.1") to `set`; false, which was said, if one does not exist.
+bool AddWrites(const std::string& option, const std::vector<std::string>& names,
+               const Config& config, WriteSet* set) {
+  for (const std::string& name : names) {
+    bool found = false;
+    for (const Pointer w : AllWrites(config)) {
+      if (name != TlaThread(w.thread()) + "." + std::to_string(w.incarnation())) continue;
+      set->Add(w);
+      found = true;
+    }
+    if (found) continue;
+    PrintError(kTool, option + ": there is no write " + name + "; they are t1.1 to " +
+                          TlaThread(config.threads - 1u) + "." + std::to_string(config.writes));
+    return false;
   }
-  return false;
+  return true;
 }
 
 // Nothing to return means that there is no such workload, which was said.
@@ -84,10 +107,11 @@ std::optional<Config> MakeConfig(const ExploreOptions& o) {
   config.batch_count = static_cast<uint8_t>(o.batch_count);
   config.wal_errors = o.wal_errors;
   config.memtable_errors = o.memtable_errors;
-  for (const std::string& write : o.sync) {
-    if (SetSync(write, &config)) continue;
-    PrintError(kTool, "--sync: there is no write " + write + "; they are t1.1 to " +
-                          TlaThread(config.threads - 1u) + "." + std::to_string(o.writes));
+  config.stride_threshold = static_cast<uint8_t>(o.stride_threshold);
+  if (!AddWrites("--sync", o.sync, config, &config.sync) ||
+      !AddWrites("--callback-fails", o.callback_fails, config, &config.callback_fails) ||
+      !AddWrites("--callback-alone", o.callback_alone, config, &config.callback_alone) ||
+      !AddWrites("--disable-memtable", o.disable_memtable, config, &config.disable_memtable)) {
     return std::nullopt;
   }
   return config;
@@ -105,6 +129,10 @@ ApplyFunction FindMutant(const std::string& name) {
 std::string Bounds(const ExploreOptions& o) {
   std::string bounds = o.mode + " " + std::to_string(o.writers) + "x" + std::to_string(o.writes);
   for (const std::string& write : o.sync) bounds += " sync " + write;
+  for (const std::string& write : o.callback_fails) bounds += " failing callback " + write;
+  for (const std::string& write : o.callback_alone) bounds += " callback alone " + write;
+  for (const std::string& write : o.disable_memtable) bounds += " no memtable " + write;
+  if (o.stride_threshold <= o.writers) bounds += " stride " + std::to_string(o.stride_threshold);
   if (o.max_group < o.writers) bounds += " max group " + std::to_string(o.max_group);
   if (o.batch_count != 1) bounds += " batch count " + std::to_string(o.batch_count);
   if (o.wal_errors) bounds += " wal errors";

@@ -14,29 +14,56 @@
 
 namespace bellwether::model {
 
-enum class Mode : uint8_t { kSerial };
+enum class Mode : uint8_t { kSerial, kParallel, kPipelined, kPipelinedParallel };
 
 struct ModeInfo {
   Mode mode;
   std::string_view name;
 };
 
-inline constexpr auto kModes = std::to_array<ModeInfo>({{Mode::kSerial, "serial"}});
+inline constexpr auto kModes = std::to_array<ModeInfo>({
+    {Mode::kSerial, "serial"},
+    {Mode::kParallel, "parallel"},
+    {Mode::kPipelined, "pipelined"},
+    {Mode::kPipelinedParallel, "pipelined_parallel"},
+});
+
+// A set of writes.
+class WriteSet {
+ public:
+  constexpr bool Contains(Pointer w) const {
+    return (bits_[w.thread()] >> (w.incarnation() - 1) & 1) != 0;
+  }
+  constexpr bool empty() const { return bits_ == std::array<uint8_t, kMaxThreads>{}; }
+  constexpr void Add(Pointer w) {
+    bits_[w.thread()] = static_cast<uint8_t>(bits_[w.thread()] | 1u << (w.incarnation() - 1));
+  }
+
+ private:
+  std::array<uint8_t, kMaxThreads> bits_ = {};  // bit k-1: write k of the thread
+};
 
 struct Config {
   Mode mode = Mode::kSerial;
   uint8_t threads = 2;
-  uint8_t writes = 1;                          // of each thread
-  std::array<uint8_t, kMaxThreads> sync = {};  // bit k-1: write k of the thread has sync
-  uint8_t max_group = kMaxThreads;             // max_write_batch_group_size_bytes, in writers
-  uint8_t batch_count = 1;                     // operations in every batch
+  uint8_t writes = 1;  // of each thread
+  WriteSet sync;
+  WriteSet callback_fails;          // the callback fails
+  WriteSet callback_alone;          // AllowWriteBatching() is false
+  WriteSet disable_memtable;        // logged, not inserted
+  uint8_t stride_threshold = 20;    // groups of at least this size are launched by callers
+  uint8_t max_group = kMaxThreads;  // max_write_batch_group_size_bytes, in writers
+  uint8_t batch_count = 1;          // operations in every batch
   bool wal_errors = false;
   bool memtable_errors = false;
 
-  bool Sync(Pointer w) const { return (sync[w.thread()] >> (w.incarnation() - 1) & 1) != 0; }
-  void SetSync(Pointer w) {
-    sync[w.thread()] = static_cast<uint8_t>(sync[w.thread()] | 1u << (w.incarnation() - 1));
-  }
+  bool Parallel() const { return mode == Mode::kParallel || mode == Mode::kPipelinedParallel; }
+  bool Pipelined() const { return mode == Mode::kPipelined || mode == Mode::kPipelinedParallel; }
+  // Writer::ShouldWriteToWAL and ShouldWriteToMemtable, as long as its status is OK.
+  bool Logs(Pointer w) const { return !callback_fails.Contains(w); }
+  bool Inserts(Pointer w) const { return Logs(w) && !disable_memtable.Contains(w); }
+  bool Sync(Pointer w) const { return sync.Contains(w); }
+  void SetSync(Pointer w) { sync.Add(w); }
 };
 
 // Every write of the workload, by thread and then by number.

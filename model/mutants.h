@@ -54,17 +54,94 @@ inline bool ApplyRenamedSync(const Config& config, Action action, size_t t, Stat
          (action == Action::WriteToWAL && Apply(config, Action::WriteToWAL_Sync, t, s));
 }
 
+// Parallel. Other states: the leader keeps the cursor of the last writer that it launched.
+inline bool ApplyLaunchKeptCursor(const Config& config, Action action, size_t t, State* s) {
+  const Pointer before = s->cursor[t];
+  if (!Apply(config, action, t, s)) return false;
+  const bool launched = s->pc[t] == Action::InsertInto && s->cursor[t].null();
+  if (action == Action::LaunchParallelMemTableWriters_SetState && launched) s->cursor[t] = before;
+  return true;
+}
+
+// Strides. The same states, other edges: a caller's own state goes by the name of a leader's.
+inline bool ApplyRenamedCaller(const Config& config, Action action, size_t t, State* s) {
+  if (action == Action::SetMemWritersEachStride_Caller) return false;
+  return Apply(config, action, t, s) ||
+         (action == Action::LaunchParallelMemTableWriters_Leader &&
+          Apply(config, Action::SetMemWritersEachStride_Caller, t, s));
+}
+
+// Callbacks. Other states: a write whose callback failed is told a sequence, though it has none.
+inline bool ApplyFailedIsNumbered(const Config& config, Action action, size_t t, State* s) {
+  const Writers group =
+      action == Action::WriteToWAL && !s->last_writer[t].null() ? Group(*s, t) : Writers();
+  if (!Apply(config, action, t, s)) return false;
+  for (const Pointer w : group) {
+    if (!config.Logs(w)) At(s->sequence, w) = 9;
+  }
+  return true;
+}
+
+// Callbacks that refuse company. Fewer states: then nobody has company.
+inline bool ApplyAloneForAll(const Config& config, Action action, size_t t, State* s) {
+  Config alone = config;
+  alone.max_group = 1;
+  return Apply(config.callback_alone.empty() ? config : alone, action, t, s);
+}
+
+// disable_memtable. Other states: a write that only logs is told no sequence.
+inline bool ApplyPrepareUnnumbered(const Config& config, Action action, size_t t, State* s) {
+  if (!Apply(config, action, t, s)) return false;
+  for (const Pointer w : AllWrites(config)) {
+    if (Live(*s, w) && config.disable_memtable.Contains(w)) At(s->sequence, w) = 0;
+  }
+  return true;
+}
+
+// Pipelined. Other states: the WriteGroup of the log outlives the leader's wait.
+inline bool ApplyKeptGroup(const Config& config, Action action, size_t t, State* s) {
+  const State before = *s;
+  if (!Apply(config, action, t, s)) return false;
+  if (action == Action::ExitAsBatchGroupLeader_AwaitState) s->last_writer = before.last_writer;
+  return true;
+}
+
+// Pipelined. Fewer states: the memtable leader loads the tail and first_error_ in one step.
+inline bool ApplyCoarseEnter(const Config& config, Action action, size_t t, State* s) {
+  if (!Apply(config, action, t, s)) return false;
+  if (action == Action::EnterAsMemTableWriter) {
+    Apply(config, Action::EnterAsMemTableWriter_FirstError, t, s);
+  }
+  return true;
+}
+
+// Pipelined. More states: a poisoned path is poisoned again, which changes nothing.
+inline bool ApplyPoisonAgain(const Config& config, Action action, size_t t, State* s) {
+  if (!Apply(config, action, t, s)) return false;
+  if (action == Action::SetLastSequence_FirstError) s->pc[t] = Action::Poison;
+  return true;
+}
+
 struct Mutant {
   std::string_view name;
   ApplyFunction apply;
+  bool violates = false;  // a property, or it deadlocks
 };
 
 inline constexpr auto kMutants = std::to_array<Mutant>({
-    {"lost_hand_off", ApplyLostHandOff},
-    {"lost_sync", ApplyLostSync},
-    {"publish_back", ApplyPublishBack},
+    {"lost_hand_off", ApplyLostHandOff, true},
+    {"lost_sync", ApplyLostSync, true},
+    {"publish_back", ApplyPublishBack, true},
     {"kept_cursor", ApplyKeptCursor},
     {"renamed_sync", ApplyRenamedSync},
+    {"launch_kept_cursor", ApplyLaunchKeptCursor},
+    {"renamed_caller", ApplyRenamedCaller},
+    {"failed_is_numbered", ApplyFailedIsNumbered},
+    {"alone_for_all", ApplyAloneForAll},
+    {"prepare_unnumbered", ApplyPrepareUnnumbered},
+    {"kept_group", ApplyKeptGroup},
+    {"coarse_enter", ApplyCoarseEnter},
+    {"poison_again", ApplyPoisonAgain},
 });
 
 }  // namespace bellwether::model

@@ -3,12 +3,11 @@
 
     model/parity.py [NAME...] [--model BELLWETHER_MODEL] [--nightly] [--json FILE] [--progress]
 
-For each configuration NAME of spec/manifest.json the constants are read from its .cfg and given to
-the explorer; `spec/tlc dump` and `bellwether_model explore` each write their states, one a line, and
+For each configuration NAME of spec/manifest.json (without names, of each mode 2x1, 2x2, 3x1 and its
+mechanisms at 2x1; with --nightly, all) the constants are read from its .cfg and given to the explorer; `spec/tlc dump` and `bellwether_model explore` each write their states, one a line, and
 their edges, `source action target` by line numbers of the states. Both are compared as sets,
-exactly, so configurations with SYMMETRY are left out, and those of modes and options that the model
-does not have yet (it is serial, without callbacks). The first difference is printed in the spec's
-words.
+exactly, so configurations with SYMMETRY are left out, and those of modes that the model does not
+have yet. The first difference is printed in the spec's words.
 
 Exit codes: 0 the same, 1 usage or set-up, 2 interrupted, 12 a difference.
 """
@@ -27,7 +26,20 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SPEC = ROOT / "spec"
 OK, USAGE, INCOMPLETE, SAFETY = 0, 1, 2, 12
-MODES = {frozenset(): "serial"}  # the RocksDB options that are on
+MODES = {  # the RocksDB options that are on
+    frozenset(): "serial",
+    frozenset(["allow_concurrent_memtable_write"]): "parallel",
+    frozenset(["enable_pipelined_write"]): "pipelined",
+    frozenset(["allow_concurrent_memtable_write", "enable_pipelined_write"]): "pipelined_parallel",
+}
+
+
+WRITE_SETS = {  # constants that are sets of writes, and the explorer's flags
+    "SyncWrites": "--sync",
+    "CallbackFails": "--callback-fails",
+    "CallbackAlone": "--callback-alone",
+    "DisableMemtable": "--disable-memtable",
+}
 
 
 class SetUpError(Exception):
@@ -46,7 +58,7 @@ def constants_of(cfg_text):
     return dict(re.findall(r"^\s*(\w+)\s*(?:=|<-)\s*(.+?)\s*$", cfg_text, re.MULTILINE))
 
 
-def sync_writes(name, tla_text, threads, writes):
+def named_writes(name, tla_text, threads, writes):
     """The writes of the operator `name`, as the explorer names them: t1.1, t2.1."""
     definition = re.search(rf"^{name}\s*==\s*(.+?)\s*$", tla_text, re.MULTILINE)
     if definition is None:
@@ -74,17 +86,19 @@ def explorer_flags(name):
             flags.append("--wal-errors")
         if constants["MemTableErrors"] == "TRUE":
             flags.append("--memtable-errors")
-        sync = sync_writes(constants["SyncWrites"], (SPEC / "mc" / "MC.tla").read_text(), threads, writes)
+        tla = (SPEC / "mc" / "MC.tla").read_text()
+        for constant, flag in WRITE_SETS.items():
+            writes_of = named_writes(constants[constant], tla, threads, writes)
+            flags += [flag, ",".join(writes_of)] if writes_of else []
+        flags += ["--stride-threshold", constants["StrideThreshold"]]
     except KeyError as missing:
         raise SetUpError(f"{path.relative_to(ROOT)}: {missing} is not known to model/parity.py") from None
-    return flags + (["--sync", ",".join(sync)] if sync else [])
+    return flags
 
 
 def mirrored(cfg_text):
-    """Does the model have what this configuration turns on? It is serial, without callbacks."""
-    constants = constants_of(cfg_text)
-    writes = ("CallbackFails", "CallbackAlone", "DisableMemtable")
-    return constants.get("Options") == "{}" and all(constants.get(name) == "None" for name in writes)
+    """Does the model have the mode of this configuration?"""
+    return frozenset(re.findall(r"\w+", constants_of(cfg_text).get("Options", ""))) in MODES
 
 
 def comparable(name, entry):
@@ -95,6 +109,9 @@ def comparable(name, entry):
     return mirrored(text) and not re.search(r"^\s*SYMMETRY\b", text, re.MULTILINE)
 
 
+CROSS_SECTION = re.compile(r"[A-Za-z]+(2x1\w*|2x2|3x1)")  # of each mode, and the mechanisms at 2x1
+
+
 def chosen(names, nightly):
     """The configurations to compare: those named, or those of the set."""
     table = json.loads((SPEC / "manifest.json").read_text())["mc"]
@@ -102,7 +119,7 @@ def chosen(names, nightly):
     for name in names:
         if name not in have:
             raise SetUpError(f"there is no configuration {name} to compare; there are {', '.join(have)}")
-    return names or [name for name in have if nightly or table[name]["set"] == "push"]
+    return names or [name for name in have if nightly or CROSS_SECTION.fullmatch(name)]
 
 
 # ---- the graphs
@@ -128,7 +145,7 @@ class Graph:
 
 
 def variables(state):
-    return dict(part.split(" = ", 1) for part in state.split(" /\\ "))
+    return dict(part.split(" = ", 1) for part in state.removeprefix("/\\ ").split(" /\\ "))
 
 
 def nearest(state, states):
@@ -145,7 +162,13 @@ def nearest(state, states):
 
 
 def lines_of(state):
-    return "\n".join(f"    /\\ {part}" for part in state.split(" /\\ "))
+    return "\n".join(f"    /\\ {part}" for part in state.removeprefix("/\\ ").split(" /\\ "))
+
+
+def changed(source, target):
+    """What the step from `source` to `target` changes."""
+    before, after = variables(source), variables(target)
+    return "\n".join(f"    {name}' = {after[name]}" for name in sorted(after) if after[name] != before[name])
 
 
 def compare(spec, model):
@@ -163,7 +186,7 @@ def compare(spec, model):
             other = sorted(a for s, a, t in lack.edges if (s, t) == (source, target))
             named = f" (there it is {', '.join(other)})" if other else ""
             raise Difference(f"{len(extra)} edges of {have.who} are none of {lack.who}{named}; the first: "
-                             f"{action}, from\n{lines_of(source)}\n  to\n{lines_of(target)}")
+                             f"{action}, from\n{lines_of(source)}\n  with\n{changed(source, target)}")
 
 
 # ---- running both
@@ -185,24 +208,32 @@ def run(command, who):
                          f"reproduce: {' '.join(command)}")
 
 
-def graphs_of(name, model, flags, directory):
-    """What the spec and the model find, and the explorer's word for the bounds."""
-    report = directory / "report.json"
-    graphs = []
-    for who, command in (("the spec", [SPEC / "tlc", "dump", name]),
-                         ("the model", [model, "explore", "--json", report, *flags])):
-        states, edges = (directory / f"{len(graphs)}.{kind}" for kind in ("states", "edges"))
+def dumped(who, command):
+    """What one side finds, by a command that writes it to files."""
+    with tempfile.TemporaryDirectory() as directory:
+        states, edges = (pathlib.Path(directory, kind) for kind in ("states", "edges"))
         run([*command, "--states", states, "--edges", edges], who)
-        graphs.append(Graph(who, states, edges))
-    return *graphs, json.loads(report.read_text())["rows"][0]["bounds"]
+        return Graph(who, states, edges)
+
+
+def graph_of_spec(name):
+    return dumped("the spec", [SPEC / "tlc", "dump", name])
+
+
+def graph_of_model(name, model, mutant=None):
+    """What the explorer finds, and its word for the bounds."""
+    flags = explorer_flags(name) + (["--mutant", mutant] if mutant else [])
+    with tempfile.TemporaryDirectory() as directory:
+        report = pathlib.Path(directory, "report.json")
+        graph = dumped("the model", [model, "explore", "--json", report, *flags])
+        return graph, json.loads(report.read_text())["rows"][0]["bounds"]
 
 
 def check(name, model, mutant):
     """The report's row for configuration `name`."""
     started = time.monotonic()
-    flags = explorer_flags(name) + (["--mutant", mutant] if mutant else [])
-    with tempfile.TemporaryDirectory() as directory:
-        spec_graph, model_graph, bounds = graphs_of(name, model, flags, pathlib.Path(directory))
+    model_graph, bounds = graph_of_model(name, model, mutant)
+    spec_graph = graph_of_spec(name)
     result = "ok"
     try:
         compare(spec_graph, model_graph)
@@ -225,7 +256,7 @@ def parse(arguments):
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--model", default=ROOT / "build" / "release" / "model" / "bellwether_model",
                         help="the explorer; by default that of the release build")
-    parser.add_argument("--nightly", action="store_true", help="the big configurations too")
+    parser.add_argument("--nightly", action="store_true", help="every configuration")
     parser.add_argument("--mutant", help=argparse.SUPPRESS)
     parser.add_argument("--json", help="write the report")
     parser.add_argument("--progress", action="store_true", help="progress lines on stderr")

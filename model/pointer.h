@@ -15,7 +15,9 @@
 namespace bellwether::model {
 
 inline constexpr size_t kMaxThreads = 4;
-inline constexpr size_t kMaxWrites = 3;  // of each thread
+inline constexpr size_t kMaxWrites = 3;             // of each thread
+inline constexpr size_t kPlaces = kMaxThreads + 1;  // where Writers are: the threads, and the dummy
+inline constexpr size_t kDummyPlace = kMaxThreads;
 
 class Pointer {
  public:
@@ -33,6 +35,9 @@ class Pointer {
  private:
   uint8_t value_ = 0;
 };
+
+// Pipelined: the Writer that holds a leaving group's place in the queue.
+inline constexpr Pointer kDummy{kDummyPlace, 0};
 
 constexpr bool SameAddress(Pointer a, Pointer b) {
   if (a.null() || b.null()) return a == b;

@@ -2,66 +2,106 @@
 
 #include <algorithm>
 
-#include "model/write_thread_model.h"
+#include "model/write_path_model.h"
 
 namespace bellwether::model {
 
 namespace {
 
-using WriterSet = uint64_t;  // bit thread * 8 + incarnation; NULL, which a broken chain meets: 63
-
-WriterSet Bit(Pointer p) {
-  return uint64_t{1} << (p.null() ? 63 : p.thread() * 8 + p.incarnation());
+// Leaving a group's phase as the leader, or as the last parallel writer in its place.
+bool Finishing(const State& s, size_t t) {
+  return s.pc[t] == Action::SetLastSequence || s.pc[t] == Action::SetLastSequence_FirstError ||
+         s.pc[t] == Action::Poison;
 }
 
 // t holds the leadership: it found the queue empty, or was made leader, and has not given it on.
-bool Leads(const State& s, size_t t) {
-  if (s.pc[t] == Action::JoinBatchGroup) return true;
-  return s.state[t] == STATE_GROUP_LEADER &&
-         s.pc[t] != Action::ExitAsBatchGroupLeader_CompleteFollower &&
-         s.pc[t] != Action::Write_Return;
+// While a group inserts in parallel its leader holds it; then the last writer.
+bool Leads(const Config& config, const State& s, size_t t) {
+  const Action pc = s.pc[t];
+  if (pc == Action::JoinBatchGroup || pc == Action::ExitAsBatchGroupLeader ||
+      pc == Action::ExitAsBatchGroupLeader_SetState) {
+    return true;
+  }
+  const bool pipelined = config.Pipelined();
+  if (s.state[t] == STATE_GROUP_LEADER && pc != Action::ExitAsBatchGroupLeader_AwaitState &&
+      pc != Action::Write_Return &&
+      (pipelined || pc != Action::ExitAsBatchGroupLeader_CompleteFollower)) {
+    return true;
+  }
+  if (pipelined) return pc == Action::LinkGroup || pc == Action::LinkGroup_SetState;
+  return s.running[t] > 0 || Finishing(s, t);
+}
+
+// t holds the leadership of the memtable queue.
+bool LeadsMemTable(const Config& config, const State& s, size_t t) {
+  if (!config.Pipelined()) return false;
+  const Action pc = s.pc[t];
+  const bool leads = s.state[t] == STATE_MEMTABLE_WRITER_LEADER &&
+                     pc != Action::ExitAsMemTableWriter_CompleteWriter &&
+                     pc != Action::ExitAsMemTableWriter_CompleteLeader;
+  return leads || s.running[t] > 0 || Finishing(s, t) || pc == Action::ExitAsMemTableWriter ||
+         pc == Action::ExitAsMemTableWriter_SetState;
 }
 
 bool INV_LEADER(const Config& config, const State& s) {
   int leaders = 0;
-  for (size_t t = 0; t < config.threads; t++) leaders += Leads(s, t);
-  return leaders <= 1;
-}
-
-// The members of t's group that t may still touch.
-WriterSet Members(const State& s, size_t t) {
-  if (s.last_writer[t].null()) return 0;
-  const Pointer me = Me(s, t);
-  if (s.pc[t] == Action::Write_Return) return Bit(me);
-  WriterSet members = 0;
-  if (s.pc[t] == Action::ExitAsBatchGroupLeader_CompleteFollower) {
-    Pointer p = s.cursor[t];
-    for (; !p.null() && !SameAddress(p, me) && (members & Bit(p)) == 0; p = At(s.link_older, p)) {
-      members |= Bit(p);
-    }
-    return members | Bit(p);
+  int memtable_leaders = 0;
+  for (size_t t = 0; t < config.threads; t++) {
+    leaders += Leads(config, s, t);
+    memtable_leaders += LeadsMemTable(config, s, t);
   }
-  for (const Pointer w : Group(s, t)) members |= Bit(w);
-  return members;
+  return leaders <= 1 && memtable_leaders <= 1;
 }
 
-// Queued, in no group, and not made leader.
+// Queued, in no group, not logged, and not made leader.
 bool Waiting(const State& s, Pointer p) {
-  return At(s.pc, p) == Action::JoinBatchGroup_AwaitState && At(s.state, p) == STATE_INIT &&
-         At(s.write_group, p).null();
+  return p != kDummy && Live(s, p) && At(s.pc, p) == Action::JoinBatchGroup_AwaitState &&
+         At(s.state, p) == STATE_INIT && At(s.write_group, p).null() && At(s.sequence, p) == 0;
 }
 
 bool InArrivalOrder(const State& s, const Writers& writers) {
   return writers == s.arrival.Select([&](Pointer p) { return writers.Contains(p); });
 }
 
+using LeadsFunction = bool (*)(const Config&, const State&, size_t t);
+
+// Somebody who leads acts for the group in the frame of t.
+bool IsLed(const Config& config, const State& s, size_t t, LeadsFunction leads) {
+  if (s.last_writer[t].null()) return false;
+  for (size_t u = 0; u < config.threads; u++) {
+    if (leads(config, s, u) && s.write_group[u] == Me(s, t)) return true;
+  }
+  return false;
+}
+
+// The group in the frame of t is a whole one of the main queue.
+bool IsBatchGroup(const Config& config, const State& s, size_t t) {
+  if (!config.Pipelined()) return IsLed(config, s, t, Leads);
+  const Action pc = s.pc[t];
+  const bool on_the_log = pc == Action::EnterAsBatchGroupLeader_Graft ||
+                          pc == Action::WriteToWAL_FirstError || pc == Action::WriteToWAL ||
+                          pc == Action::WriteToWAL_Sync ||
+                          pc == Action::ExitAsBatchGroupLeader_Dummy || pc == Action::LinkGroup;
+  return on_the_log && s.group_size[t] > 0;
+}
+
 // A group is its leader followed by compatible writers in queue order.
-bool GroupIsWellFormed(const Config& config, const State& s, size_t t) {
+bool GroupIsSound(const Config& config, const State& s, size_t t) {
   const Writers members = Group(s, t);
   if (!InArrivalOrder(s, members) || members.last() != s.last_writer[t]) return false;
   if (members.size != s.group_size[t] || members.size > config.max_group) return false;
   return std::all_of(members.begin(), members.end(), [&](Pointer w) {
-    return At(s.write_group, w) == Me(s, t) && Compatible(config, Me(s, t), w);
+    return At(s.write_group, w) == Me(s, t) && (!config.Sync(w) || config.Sync(Me(s, t))) &&
+           (!config.callback_alone.Contains(w) || members.size == 1);
+  });
+}
+
+bool MemTableGroupIsSound(const Config& config, const State& s, size_t t) {
+  const Writers members = Group(s, t);
+  if (members.last() != s.last_writer[t] || members.size != s.group_size[t]) return false;
+  if (!config.Parallel() && members.size > config.max_group) return false;
+  return std::all_of(members.begin(), members.end(), [&](Pointer w) {
+    return At(s.write_group, w) == Me(s, t) && config.Inserts(w);
   });
 }
 
@@ -92,12 +132,18 @@ bool QueueIsWhoWaits(const Config& config, const State& s) {
 }
 
 bool INV_GROUP(const Config& config, const State& s) {
-  WriterSet taken = 0;
   for (size_t t = 0; t < config.threads; t++) {
-    if (Leads(s, t) && !s.last_writer[t].null() && !GroupIsWellFormed(config, s, t)) return false;
-    const WriterSet members = Members(s, t);
-    if ((taken & members) != 0) return false;
-    taken |= members;
+    if (IsBatchGroup(config, s, t) && !GroupIsSound(config, s, t)) return false;
+    if (config.Pipelined() && IsLed(config, s, t, LeadsMemTable) &&
+        !MemTableGroupIsSound(config, s, t)) {
+      return false;
+    }
+    // Who is still to be completed is in the group of whoever does it.
+    const bool completes = s.pc[t] == Action::ExitAsBatchGroupLeader_CompleteFollower ||
+                           s.pc[t] == Action::ExitAsMemTableWriter_CompleteWriter;
+    if (completes && Live(s, s.cursor[t]) && At(s.write_group, s.cursor[t]) != s.write_group[t]) {
+      return false;
+    }
   }
   return QueueIsWhoWaits(config, s);
 }
@@ -105,7 +151,7 @@ bool INV_GROUP(const Config& config, const State& s) {
 bool INV_LIFETIME(const Config&, const State& s) { return s.lifetime_ok; }
 
 int EndSequence(const Config& config, const LogRecord& record) {
-  return record.first_sequence + config.batch_count * record.writers.size - 1;
+  return record.first_sequence + Operations(config, record.writers) - 1;
 }
 
 int LogEnd(const Config& config, const State& s) {
@@ -125,7 +171,7 @@ void ForEachPlace(const Config& config, const State& s, Pointer w, Visit&& visit
     int sequence = s.log[i].first_sequence;
     for (const Pointer logged : s.log[i].writers) {
       if (logged == w) visit(Place{i + 1, sequence});
-      sequence += config.batch_count;
+      if (config.Inserts(logged)) sequence += config.batch_count;
     }
   }
 }
@@ -167,12 +213,20 @@ bool INV_SEQUENCE(const Config& config, const State& s) {
                  [&](Place place) { logged = logged || place.sequence == Inserted(s, w); });
     if (!logged) return false;
   }
+  // The memtable queue stands in the order of the log, without a hole.
+  Pointer p = s.newest_memtable_writer;
+  for (size_t i = 0; !p.null() && !At(s.link_older, p).null() && i < kMaxThreads; i++) {
+    const Pointer older = At(s.link_older, p);
+    if (At(s.sequence, p) != At(s.sequence, older) + config.batch_count) return false;
+    p = older;
+  }
   return true;
 }
 
 bool INV_PUBLISH(const Config& config, const State& s) {
   return s.last_sequence <= LogEnd(config, s) && AllPlaces(config, s, [&](Pointer w, Place place) {
-           return place.sequence > s.last_sequence || Inserted(s, w) == place.sequence;
+           return !config.Inserts(w) || place.sequence > s.last_sequence ||
+                  Inserted(s, w) == place.sequence;
          });
 }
 
@@ -181,8 +235,8 @@ bool INV_PUBLISH_MONOTONE(const Config&, const State& before, const State& after
 }
 
 bool INV_ATOMIC(const Config& config, const State& s) {
-  return AllPlaces(config, s, [&](Pointer, Place place) {
-    return s.last_sequence < place.sequence ||
+  return AllPlaces(config, s, [&](Pointer w, Place place) {
+    return !config.Inserts(w) || s.last_sequence < place.sequence ||
            place.sequence + config.batch_count - 1 <= s.last_sequence;
   });
 }
@@ -190,10 +244,11 @@ bool INV_ATOMIC(const Config& config, const State& s) {
 bool Acknowledged(const Config& config, const State& s, Pointer w) {
   bool holds = false;
   ForEachPlace(config, s, w, [&](Place place) {
+    const bool inserted = place.sequence == OutcomeOf(s, w).sequence &&
+                          Inserted(s, w) == place.sequence &&
+                          place.sequence + config.batch_count - 1 <= s.last_sequence;
     holds = holds ||
-            (place.sequence == OutcomeOf(s, w).sequence &&
-             (!config.Sync(w) || place.record <= s.synced) && Inserted(s, w) == place.sequence &&
-             place.sequence + config.batch_count - 1 <= s.last_sequence);
+            ((!config.Sync(w) || place.record <= s.synced) && (!config.Inserts(w) || inserted));
   });
   return holds;
 }
@@ -211,6 +266,8 @@ bool INV_STATUS(const Config& config, const State& s) {
     if (!Returned(s, w)) continue;
     const WriteStatus status = OutcomeOf(s, w).status;
     if ((status == WriteStatus::kUnknownOutcome) != s.Failed(w)) return false;
+    if ((status == WriteStatus::kCallbackFailed) == config.Logs(w)) return false;
+    if (!config.Logs(w) && CountPlaces(config, s, w) != 0) return false;
     if (status == WriteStatus::kAborted &&
         (s.first_error == FirstError::kOK || CountPlaces(config, s, w) != 0)) {
       return false;
@@ -223,7 +280,9 @@ bool INV_QUIET(const Config& config, const State& s) {
   for (size_t t = 0; t < config.threads; t++) {
     if (InFlight(s, t)) return true;
   }
-  if (!s.newest_writer.null() || !s.arrival.empty()) return false;
+  if (!s.newest_writer.null() || !s.newest_memtable_writer.null() || !s.arrival.empty()) {
+    return false;
+  }
   return s.first_error != FirstError::kOK || s.last_sequence == LogEnd(config, s);
 }
 

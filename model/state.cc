@@ -11,7 +11,8 @@ namespace {
 std::string Text(Pointer p) {
   if (p.null()) return "NULL";
   return TlaSequence(2, [&](size_t i) {
-    return i == 0 ? TlaThread(p.thread()) : std::to_string(p.incarnation());
+    if (i == 1) return std::to_string(p.incarnation());
+    return p == kDummy ? std::string("DUMMY") : TlaThread(p.thread());
   });
 }
 
@@ -19,12 +20,17 @@ std::string Text(uint8_t number) { return std::to_string(number); }
 std::string Text(Action pc) { return TlaString(ActionName(pc)); }
 
 std::string Text(WriterState state) {
-  constexpr std::string_view kNames[] = {"STATE_INIT", "STATE_GROUP_LEADER", "STATE_COMPLETED"};
+  constexpr std::string_view kNames[] = {"STATE_INIT",
+                                         "STATE_GROUP_LEADER",
+                                         "STATE_MEMTABLE_WRITER_LEADER",
+                                         "STATE_PARALLEL_MEMTABLE_CALLER",
+                                         "STATE_PARALLEL_MEMTABLE_WRITER",
+                                         "STATE_COMPLETED"};
   return TlaString(kNames[state]);
 }
 
 std::string Text(WriteStatus status) {
-  constexpr std::string_view kNames[] = {"OK", "UnknownOutcome", "Aborted"};
+  constexpr std::string_view kNames[] = {"OK", "UnknownOutcome", "Aborted", "CallbackFailed"};
   return TlaString(kNames[static_cast<size_t>(status)]);
 }
 
@@ -51,6 +57,14 @@ std::string Text(const LogRecord& record) {
 template <class T>
 std::string Text(const Config& config, const PerThread<T>& function) {
   return TlaThreadFunction(config.threads, [&](size_t t) { return Text(function[t]); });
+}
+
+// A function of the places: TLC prints DUMMY behind the threads, as the .cfg files declare it.
+std::string PlacesText(const Config& config, const PerPlace<Pointer>& function) {
+  const std::string threads =
+      TlaThreadFunction(config.threads, [&](size_t t) { return Text(function[t]); });
+  if (!config.Pipelined()) return threads;
+  return threads.substr(0, threads.size() - 1) + "@@DUMMY:>" + Text(function[kDummyPlace]) + ")";
 }
 
 // {<<writer,sequence>>}
@@ -84,8 +98,8 @@ std::string CanonicalText(const Config& config, const State& s) {
   variable("last_sequence", Text(s.last_sequence));
   variable("last_writer", Text(config, s.last_writer));
   variable("lifetime_ok", TlaBool(s.lifetime_ok));
-  variable("link_newer", Text(config, s.link_newer));
-  variable("link_older", Text(config, s.link_older));
+  variable("link_newer", PlacesText(config, s.link_newer));
+  variable("link_older", PlacesText(config, s.link_older));
   variable("log", Text(s.log));
   variable("memtable", MemTableText(config, s));
   variable("newest_memtable_writer", Text(s.newest_memtable_writer));

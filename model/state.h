@@ -22,9 +22,16 @@
 namespace bellwether::model {
 
 // Prefixed as in RocksDB, whose names they are.
-enum WriterState : uint8_t { STATE_INIT, STATE_GROUP_LEADER, STATE_COMPLETED };
+enum WriterState : uint8_t {
+  STATE_INIT,
+  STATE_GROUP_LEADER,
+  STATE_MEMTABLE_WRITER_LEADER,
+  STATE_PARALLEL_MEMTABLE_CALLER,
+  STATE_PARALLEL_MEMTABLE_WRITER,
+  STATE_COMPLETED,
+};
 
-enum class WriteStatus : uint8_t { kOK, kUnknownOutcome, kAborted };
+enum class WriteStatus : uint8_t { kOK, kUnknownOutcome, kAborted, kCallbackFailed };
 
 enum class FirstError : uint8_t { kOK, kWalError, kMemTableError };
 
@@ -46,15 +53,18 @@ inline constexpr size_t kMaxRecords = kMaxThreads * kMaxWrites;
 
 template <class T>
 using PerThread = std::array<T, kMaxThreads>;
+// Of the threads and of the dummy.
+template <class T>
+using PerPlace = std::array<T, kPlaces>;
 
 struct State {
   PerThread<Action> pc = {};  // the next action; Action::Write: no write in flight
   PerThread<uint8_t> incarnation = {};
   Pointer newest_writer;
-  Pointer newest_memtable_writer;  // serial: always null
+  Pointer newest_memtable_writer;
   PerThread<WriterState> state = {};
-  PerThread<Pointer> link_older = {};
-  PerThread<Pointer> link_newer = {};
+  PerPlace<Pointer> link_older = {};
+  PerPlace<Pointer> link_newer = {};
   PerThread<Pointer> write_group = {};
   PerThread<uint8_t> sequence = {};
   PerThread<WriteStatus> status = {};
@@ -62,7 +72,7 @@ struct State {
   PerThread<Pointer> last_writer = {};
   PerThread<uint8_t> group_size = {};
   PerThread<WriteStatus> group_status = {};
-  PerThread<uint8_t> running = {};  // serial: always 0
+  PerThread<uint8_t> running = {};
   PerThread<Pointer> tail_seen = {};
   PerThread<Pointer> cursor = {};
   Writers arrival;

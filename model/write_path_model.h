@@ -8,44 +8,98 @@
 
 #pragma once
 
-#include "model/write_thread_model.h"
+#include "model/memtable_writers_model.h"
 
 namespace bellwether::model {
 
-// The leader inserts the batches of its group, oldest first.
-inline void BeginInsert(size_t t, State* s) {
-  s->cursor[t] = Me(*s, t);
-  s->pc[t] = Action::InsertInto;
+inline Action ExitFromLog(const Config& config) {
+  return config.Pipelined() ? Action::ExitAsBatchGroupLeader_Dummy : Action::ExitAsBatchGroupLeader;
+}
+
+// How many operations of these writers consume a sequence number.
+inline uint8_t Operations(const Config& config, const Writers& writers) {
+  size_t operations = 0;
+  for (const Pointer w : writers) operations += config.Inserts(w) ? config.batch_count : 0u;
+  return static_cast<uint8_t>(operations);
+}
+
+inline uint8_t NextSequence(const Config& config, const State& s) {
+  if (s.log.empty()) return 1;
+  const LogRecord& last = s.log.last();
+  return static_cast<uint8_t>(last.first_sequence + Operations(config, last.writers));
+}
+
+// To the insert of the first of the group from place i on whose batch is to be inserted.
+inline void GotoInsert(const Config& config, size_t t, size_t i, State* s) {
+  const Writers members = Group(*s, t);
+  while (i < members.size && !config.Inserts(members[i])) i++;
+  const bool more = i < members.size;
+  s->cursor[t] = more ? members[i] : Pointer();
+  s->pc[t] = more ? Action::InsertInto : Action::SetLastSequence;
+}
+
+// The memtable phase of the group of t begins.
+inline void BeginMemTablePhase(const Config& config, size_t t, State* s) {
+  if (InsertsInParallel(config, *s, t)) {
+    s->pc[t] = Action::LaunchParallelMemTableWriters;
+  } else {
+    GotoInsert(config, t, 0, s);
+  }
+}
+
+// What follows on the log, if all is well.
+inline void GotoAfterLog(const Config& config, size_t t, State* s) {
+  if (config.Pipelined()) {
+    s->pc[t] = ExitFromLog(config);
+  } else {
+    BeginMemTablePhase(config, t, s);
+  }
+}
+
+// A poisoned path refuses the group of t: nothing of it is logged.
+inline void Refuse(const Config& config, size_t t, State* s) {
+  s->group_status[t] = WriteStatus::kAborted;
+  s->pc[t] = ExitFromLog(config);
+}
+
+inline bool WriteToWAL_FirstError(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::WriteToWAL_FirstError) return false;
+  if (s->first_error != FirstError::kOK) {
+    Refuse(config, t, s);
+  } else {
+    s->pc[t] = Action::WriteToWAL;
+  }
+  return true;
 }
 
 inline bool WriteToWAL(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::WriteToWAL) return false;
   const Writers group = Group(*s, t);
   for (const Pointer w : group) Touch(w, s);
-  if (s->first_error != FirstError::kOK) {
-    s->group_status[t] = WriteStatus::kAborted;
-    s->pc[t] = Action::ExitAsBatchGroupLeader;
+  if (s->first_error != FirstError::kOK && !config.Pipelined()) {
+    Refuse(config, t, s);
     return true;
   }
-  const uint8_t first = static_cast<uint8_t>(s->last_sequence + 1);
-  s->log.Append({first, group});
+  const Writers logged = group.Select([&](Pointer w) { return config.Logs(w); });
+  const uint8_t first = NextSequence(config, *s);
+  if (!logged.empty()) s->log.Append({first, logged});
   uint8_t next = first;
-  for (const Pointer w : group) {
+  for (const Pointer w : logged) {
     At(s->sequence, w) = next;
-    next = static_cast<uint8_t>(next + config.batch_count);
+    if (config.Inserts(w)) next = static_cast<uint8_t>(next + config.batch_count);
   }
-  if (config.Sync(Me(*s, t))) {
+  if (!logged.empty() && config.Sync(Me(*s, t))) {
     s->pc[t] = Action::WriteToWAL_Sync;
   } else {
-    BeginInsert(t, s);
+    GotoAfterLog(config, t, s);
   }
   return true;
 }
 
-inline bool WriteToWAL_Sync(const Config&, size_t t, State* s) {
+inline bool WriteToWAL_Sync(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::WriteToWAL_Sync) return false;
   s->synced = s->log.size;
-  BeginInsert(t, s);
+  GotoAfterLog(config, t, s);
   return true;
 }
 
@@ -54,62 +108,105 @@ inline void PoisonBy(FirstError error, State* s) {
   if (s->first_error == FirstError::kOK) s->first_error = error;
 }
 
-// The group of t meets an error.
-inline void FailGroup(size_t t, State* s) {
+// The group in the frame of t meets an error. A write whose callback failed is not concerned.
+inline void FailGroup(const Config& config, size_t t, State* s) {
   s->group_status[t] = WriteStatus::kUnknownOutcome;
-  for (const Pointer w : Group(*s, t)) s->SetFailed(w);
+  for (const Pointer w : Group(*s, t)) {
+    if (config.Logs(w)) s->SetFailed(w);
+  }
 }
 
 inline bool WalError(const Config& config, size_t t, State* s) {
   if (!config.wal_errors) return false;
-  const bool appends = s->pc[t] == Action::WriteToWAL && s->first_error == FirstError::kOK;
+  const auto logs = [&](Pointer w) { return config.Logs(w); };
+  const bool appends = s->pc[t] == Action::WriteToWAL &&
+                       (config.Pipelined() || s->first_error == FirstError::kOK) &&
+                       !Group(*s, t).Select(logs).empty();
   if (!appends && s->pc[t] != Action::WriteToWAL_Sync) return false;
   PoisonBy(FirstError::kWalError, s);
-  FailGroup(t, s);
-  s->pc[t] = Action::ExitAsBatchGroupLeader;
+  FailGroup(config, t, s);
+  s->pc[t] = ExitFromLog(config);
   return true;
 }
 
-inline bool InsertInto(const Config&, size_t t, State* s) {
+inline bool EnterAsMemTableWriter_FirstError(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::EnterAsMemTableWriter_FirstError) return false;
+  if (s->first_error != FirstError::kOK) {
+    FailGroup(config, t, s);
+    s->pc[t] = ExitLabel(config);
+  } else {
+    BeginMemTablePhase(config, t, s);
+  }
+  return true;
+}
+
+// A parallel writer inserts its own batch.
+inline bool InsertsOwn(const State& s, size_t t) {
+  return s.state[t] == STATE_PARALLEL_MEMTABLE_WRITER;
+}
+
+inline bool InsertInto(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::InsertInto) return false;
-  const Pointer w = s->cursor[t];
-  const bool last = w == s->last_writer[t];
+  const Pointer w = InsertsOwn(*s, t) ? Me(*s, t) : s->cursor[t];
   Touch(w, s);
   At(s->memtable, w)[w.incarnation() - 1] = At(s->sequence, w);
-  s->cursor[t] = last ? Pointer() : At(s->link_newer, w);
-  if (last) s->pc[t] = Action::SetLastSequence;
+  if (InsertsOwn(*s, t)) {
+    s->pc[t] = Action::CompleteParallelMemTableWriter;
+  } else {
+    GotoInsert(config, t, Position(Group(*s, t), w) + 1, s);
+  }
   return true;
 }
 
 inline bool MemTableError(const Config& config, size_t t, State* s) {
   if (!config.memtable_errors || s->pc[t] != Action::InsertInto) return false;
-  FailGroup(t, s);
+  Touch(s->write_group[t], s);
+  FailGroup(config, Frame(*s, t), s);
   s->cursor[t] = Pointer();
-  s->pc[t] = Action::Poison;
+  s->pc[t] = InsertsOwn(*s, t) ? Action::CompleteParallelMemTableWriter
+                               : PublishLabel(config, WriteStatus::kUnknownOutcome);
   return true;
 }
 
-inline bool Poison(const Config&, size_t t, State* s) {
-  if (s->pc[t] != Action::Poison) return false;
-  PoisonBy(FirstError::kMemTableError, s);
-  s->pc[t] = Action::ExitAsBatchGroupLeader;
-  return true;
+// What the last inserting writer of the group of t ends with.
+inline uint8_t GroupLastSequence(const Config& config, const State& s, size_t t) {
+  uint8_t last = s.last_sequence;
+  for (const Pointer w : Group(s, t)) {
+    if (!config.Inserts(w)) continue;
+    last = static_cast<uint8_t>(At(s.sequence, w) + config.batch_count - 1);
+  }
+  return last;
 }
 
 inline bool SetLastSequence(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::SetLastSequence) return false;
-  Touch(s->last_writer[t], s);
-  s->last_sequence =
-      static_cast<uint8_t>(At(s->sequence, s->last_writer[t]) + config.batch_count - 1);
-  s->pc[t] = Action::ExitAsBatchGroupLeader;
+  Touch(s->write_group[t], s);
+  s->last_sequence = GroupLastSequence(config, *s, Frame(*s, t));
+  s->pc[t] = ExitLabel(config);
   return true;
 }
 
-inline bool Write_Return(const Config&, size_t t, State* s) {
-  const WriteStatus status = s->status[t];
-  const uint8_t sequence = status == WriteStatus::kOK ? s->sequence[t] : uint8_t{0};
+inline bool SetLastSequence_FirstError(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::SetLastSequence_FirstError) return false;
+  s->pc[t] = s->first_error != FirstError::kOK ? ExitLabel(config) : Action::Poison;
+  return true;
+}
+
+inline bool Poison(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::Poison) return false;
+  PoisonBy(FirstError::kMemTableError, s);
+  s->pc[t] = ExitLabel(config);
+  return true;
+}
+
+inline bool Write_Return(const Config& config, size_t t, State* s) {
+  const Pointer me = Me(*s, t);
+  const bool failed = InFlight(*s, t) && config.callback_fails.Contains(me);
+  const WriteStatus status = failed ? WriteStatus::kCallbackFailed : s->status[t];
+  const uint8_t sequence = s->sequence[t];
   if (!FreeFrame(t, s)) return false;
-  s->outcome[t].Append({status, sequence});
+  const bool has_sequence = status == WriteStatus::kOK && config.Inserts(me);
+  s->outcome[t].Append({status, has_sequence ? sequence : uint8_t{0}});
   return true;
 }
 

@@ -16,26 +16,41 @@ namespace bellwether::model {
 inline Pointer Me(const State& s, size_t t) { return {t, s.incarnation[t]}; }
 
 // p->field
-template <class T>
-T& At(PerThread<T>& field, Pointer p) {
+template <class T, size_t kSize>
+T& At(std::array<T, kSize>& field, Pointer p) {
   return field[p.thread()];
 }
-template <class T>
-const T& At(const PerThread<T>& field, Pointer p) {
+template <class T, size_t kSize>
+const T& At(const std::array<T, kSize>& field, Pointer p) {
   return field[p.thread()];
 }
 
 inline bool InFlight(const State& s, size_t t) { return s.pc[t] != Action::Write; }
 
+// The dummy is in the frame of a thread that is about to.
+inline bool HasDummy(const State& s, size_t t) {
+  return s.pc[t] == Action::ExitAsBatchGroupLeader_CompleteFollower ||
+         s.pc[t] == Action::ExitAsBatchGroupLeader_CompleteLeader || s.pc[t] == Action::LinkGroup ||
+         s.pc[t] == Action::LinkGroup_SetState || s.pc[t] == Action::ExitAsBatchGroupLeader;
+}
+
+inline bool DummyIsLive(const State& s) {
+  for (size_t t = 0; t < kMaxThreads; t++) {
+    if (HasDummy(s, t)) return true;
+  }
+  return false;
+}
+
 inline bool Live(const State& s, Pointer p) {
+  if (p == kDummy) return DummyIsLive(s);
   return !p.null() && InFlight(s, p.thread()) && At(s.incarnation, p) == p.incarnation();
 }
 
 inline void Touch(Pointer p, State* s) { s->lifetime_ok = s->lifetime_ok && Live(*s, p); }
 
 // p->field := value; through a null pointer nothing is stored: Touch has reported it.
-template <class T>
-void Store(PerThread<T>& field, Pointer p, T value) {
+template <class T, size_t kSize>
+void Store(std::array<T, kSize>& field, Pointer p, T value) {
   if (!p.null()) At(field, p) = value;
 }
 
@@ -49,8 +64,13 @@ inline Writers Chain(const State& s, Pointer from, Pointer to) {
   return chain;
 }
 
-// The members of the group that t leads, oldest first.
-inline Writers Group(const State& s, size_t t) { return Chain(s, Me(s, t), s.last_writer[t]); }
+// The members of the WriteGroup of t, oldest first.
+inline Writers Group(const State& s, size_t t) {
+  return Chain(s, s.group_leader[t], s.last_writer[t]);
+}
+
+// The thread in whose frame the group of t is: its leader, for which t acts if it finished last.
+inline size_t Frame(const State& s, size_t t) { return s.write_group[t].thread(); }
 
 // link_newer, made from head back to the first writer that has it.
 inline void CreateMissingNewerLinks(Pointer head, State* s) {
@@ -65,7 +85,8 @@ inline void CreateMissingNewerLinks(Pointer head, State* s) {
 
 // May w be taken into the group of `leader`?
 inline bool Compatible(const Config& config, Pointer leader, Pointer w) {
-  return !config.Sync(w) || config.Sync(leader);
+  return (!config.Sync(w) || config.Sync(leader)) && !config.callback_alone.Contains(w) &&
+         !config.callback_alone.Contains(leader);
 }
 
 // The leader of a queue and the compatible writers behind it, up to the cap.
@@ -118,11 +139,53 @@ inline bool JoinBatchGroup(const Config&, size_t t, State* s) {
   return true;
 }
 
-inline bool JoinBatchGroup_AwaitState(const Config&, size_t t, State* s) {
+// What a parallel writer does once it is launched.
+inline Action InsertLabel(const Config& config, const State& s, size_t t) {
+  return config.Inserts(Me(s, t)) ? Action::InsertInto : Action::CompleteParallelMemTableWriter;
+}
+
+// What a state calls its writer to. REQUIRES: it is not STATE_INIT.
+inline Action Called(const Config& config, const State& s, size_t t) {
+  switch (s.state[t]) {
+    case STATE_GROUP_LEADER:
+      return Action::EnterAsBatchGroupLeader;
+    case STATE_MEMTABLE_WRITER_LEADER:
+      return Action::EnterAsMemTableWriter;
+    case STATE_PARALLEL_MEMTABLE_CALLER:
+      return Action::SetMemWritersEachStride_Caller;
+    case STATE_PARALLEL_MEMTABLE_WRITER:
+      return InsertLabel(config, s, t);
+    default:
+      return Action::Write_Return;
+  }
+}
+
+inline bool JoinBatchGroup_AwaitState(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::JoinBatchGroup_AwaitState || s->state[t] == STATE_INIT) return false;
-  s->pc[t] =
-      s->state[t] == STATE_GROUP_LEADER ? Action::EnterAsBatchGroupLeader : Action::Write_Return;
+  s->pc[t] = Called(config, *s, t);
   return true;
+}
+
+// Pipelined, another leader may poison the path meanwhile: the load of first_error is a step.
+inline Action WriteToWALLabel(const Config& config) {
+  return config.Pipelined() ? Action::WriteToWAL_FirstError : Action::WriteToWAL;
+}
+
+// t collects `members` as its WriteGroup.
+inline void TakeGroup(size_t t, const Writers& members, State* s) {
+  for (const Pointer w : members) At(s->write_group, w) = Me(*s, t);
+  s->group_leader[t] = Me(*s, t);
+  s->last_writer[t] = members.last();
+  s->group_size[t] = members.size;
+}
+
+// The WriteGroup in the frame of t dies.
+inline void ClearGroup(size_t t, State* s) {
+  s->group_leader[t] = Pointer();
+  s->last_writer[t] = Pointer();
+  s->group_size[t] = 0;
+  s->group_status[t] = WriteStatus::kOK;
+  s->running[t] = 0;
 }
 
 inline bool EnterAsBatchGroupLeader(const Config& config, size_t t, State* s) {
@@ -134,12 +197,9 @@ inline bool EnterAsBatchGroupLeader(const Config& config, size_t t, State* s) {
   const Writers members = SelectGroup(config, queue);
   const Writers skipped = queue.Select([&](Pointer w) { return !members.Contains(w); });
   Link(members, skipped, s);
-  for (const Pointer w : members) At(s->write_group, w) = Me(*s, t);
-  s->group_leader[t] = Me(*s, t);
-  s->last_writer[t] = members.last();
-  s->group_size[t] = members.size;
+  TakeGroup(t, members, s);
   if (skipped.empty()) {
-    s->pc[t] = Action::WriteToWAL;
+    s->pc[t] = WriteToWALLabel(config);
     return true;
   }
   s->tail_seen[t] = s->newest_writer;
@@ -148,7 +208,7 @@ inline bool EnterAsBatchGroupLeader(const Config& config, size_t t, State* s) {
   return true;
 }
 
-inline bool EnterAsBatchGroupLeader_Graft(const Config&, size_t t, State* s) {
+inline bool EnterAsBatchGroupLeader_Graft(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::EnterAsBatchGroupLeader_Graft) return false;
   if (SameAddress(s->newest_writer, s->tail_seen[t])) {
     s->newest_writer = s->cursor[t];
@@ -164,54 +224,81 @@ inline bool EnterAsBatchGroupLeader_Graft(const Config&, size_t t, State* s) {
   }
   s->tail_seen[t] = Pointer();
   s->cursor[t] = Pointer();
-  s->pc[t] = Action::WriteToWAL;
+  s->pc[t] = WriteToWALLabel(config);
   return true;
 }
 
-// Where the leader goes once the queue is no longer its own: to the followers, newest first.
+// Not pipelined: once the queue is no longer its own, t goes to the followers, newest first.
 inline void GotoFollowers(size_t t, State* s) {
-  const bool alone = s->last_writer[t] == Me(*s, t);
-  s->cursor[t] = alone ? Pointer() : s->last_writer[t];
+  const Pointer newest = s->last_writer[Frame(*s, t)];
+  const bool alone = newest == s->write_group[t];
+  s->cursor[t] = alone ? Pointer() : newest;
   s->pc[t] = alone ? Action::Write_Return : Action::ExitAsBatchGroupLeader_CompleteFollower;
 }
 
-inline bool ExitAsBatchGroupLeader(const Config&, size_t t, State* s) {
-  if (s->pc[t] != Action::ExitAsBatchGroupLeader) return false;
-  s->status[t] = s->group_status[t];
-  if (SameAddress(s->newest_writer, s->last_writer[t])) {
-    s->newest_writer = Pointer();
-    GotoFollowers(t, s);
-    return true;
-  }
+// t hands the queue on; the newest writer of its group, or its dummy, is `last`.
+inline void HandOff(size_t t, Pointer last, State* s) {
   CreateMissingNewerLinks(s->newest_writer, s);
-  Touch(s->last_writer[t], s);
-  const Pointer next_leader = At(s->link_newer, s->last_writer[t]);
+  Touch(last, s);
+  const Pointer next_leader = At(s->link_newer, last);
   Touch(next_leader, s);
+  if (last == kDummy) At(s->link_newer, kDummy) = Pointer();
   Store(s->link_older, next_leader, Pointer());
   s->cursor[t] = next_leader;
   s->pc[t] = Action::ExitAsBatchGroupLeader_SetState;
+}
+
+// Pipelined: the dummy leaves the queue, which is empty, or the next leader's.
+inline void ExitWithDummy(size_t t, State* s) {
+  if (!SameAddress(s->newest_writer, kDummy)) return HandOff(t, kDummy, s);
+  s->newest_writer = Pointer();
+  s->pc[t] = Action::ExitAsBatchGroupLeader_AwaitState;
+}
+
+inline bool ExitAsBatchGroupLeader(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::ExitAsBatchGroupLeader) return false;
+  if (config.Pipelined()) {
+    ExitWithDummy(t, s);
+    return true;
+  }
+  const size_t frame = Frame(*s, t);
+  Store(s->status, s->write_group[t], s->group_status[frame]);
+  if (SameAddress(s->newest_writer, s->last_writer[frame])) {
+    s->newest_writer = Pointer();
+    Touch(s->write_group[t], s);
+    GotoFollowers(t, s);
+  } else {
+    HandOff(t, s->last_writer[frame], s);
+  }
   return true;
 }
 
-inline bool ExitAsBatchGroupLeader_SetState(const Config&, size_t t, State* s) {
+inline bool ExitAsBatchGroupLeader_SetState(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::ExitAsBatchGroupLeader_SetState) return false;
   Touch(s->cursor[t], s);
   Store(s->state, s->cursor[t], STATE_GROUP_LEADER);
-  GotoFollowers(t, s);
+  if (config.Pipelined()) {
+    s->cursor[t] = Pointer();
+    s->pc[t] = Action::ExitAsBatchGroupLeader_AwaitState;
+  } else {
+    GotoFollowers(t, s);
+  }
   return true;
 }
 
-inline bool ExitAsBatchGroupLeader_CompleteFollower(const Config&, size_t t, State* s) {
-  if (s->pc[t] != Action::ExitAsBatchGroupLeader_CompleteFollower) return false;
+// Not pipelined. A delegate completes itself in its turn, and the leader last.
+inline void CompleteFollower(size_t t, State* s) {
   const Pointer follower = s->cursor[t];
   const Pointer next = At(s->link_older, follower);
-  const bool last = SameAddress(next, Me(*s, t));
+  const bool last = SameAddress(next, s->write_group[t]);
   Touch(follower, s);
-  At(s->status, follower) = s->group_status[t];
+  Touch(s->write_group[t], s);
+  At(s->status, follower) = s->group_status[Frame(*s, t)];
   At(s->state, follower) = STATE_COMPLETED;
   s->cursor[t] = last ? Pointer() : next;
-  if (last) s->pc[t] = Action::Write_Return;
-  return true;
+  if (!last) return;
+  const bool leads = s->write_group[t] == Me(*s, t);
+  s->pc[t] = leads ? Action::Write_Return : Action::ExitAsBatchGroupFollower;
 }
 
 // The queue's part of Write_Return: the Writer, and the WriteGroup that it led, are dead.
@@ -223,10 +310,7 @@ inline bool FreeFrame(size_t t, State* s) {
   s->write_group[t] = Pointer();
   s->sequence[t] = 0;
   s->status[t] = WriteStatus::kOK;
-  s->group_leader[t] = Pointer();
-  s->last_writer[t] = Pointer();
-  s->group_size[t] = 0;
-  s->group_status[t] = WriteStatus::kOK;
+  ClearGroup(t, s);
   s->arrival = s->arrival.Select([&](Pointer p) { return p != Me(*s, t); });
   s->pc[t] = Action::Write;
   return true;

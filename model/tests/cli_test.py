@@ -34,6 +34,10 @@ class BadInput(unittest.TestCase):
         (("explore", "--limit", "0"), "--limit"),
         (("explore", "--sync", "t4.1"), "t4.1"),
         (("explore", "--writes", "1", "--sync", "t1.1,t1.2"), "t1.2"),
+        (("explore", "--callback-fails", "t1.9"), "t1.9"),
+        (("explore", "--callback-alone", "nobody"), "nobody"),
+        (("explore", "--disable-memtable", "t5.1"), "t5.1"),
+        (("explore", "--stride-threshold", "1"), "--stride-threshold"),
         (("explore", "--mutant", "no_such_mutant"), "no_such_mutant"),
         (("explore", "--states", "/no/such/directory/states"), "/no/such/directory/states"),
         (("explore", "--json", "/no/such/directory/report"), "/no/such/directory/report"),
@@ -68,6 +72,20 @@ class Results(unittest.TestCase):
         self.assertEqual(row["bounds"], "serial 2x1")
         self.assertEqual(row["figures"]["distinct"], 124)
         self.assertEqual(result.stderr, "")
+
+    def test_every_mode(self):
+        for mode, distinct in [("serial", 2294), ("parallel", 3974), ("pipelined", 14294),
+                               ("pipelined_parallel", 20258)]:
+            with self.subTest(mode=mode):
+                _, row = self.report("--mode", mode, "--writers", "3", "--writes", "1")
+                self.assertEqual((row["result"], row["bounds"]), ("COMPLETE", f"{mode} 3x1"))
+                self.assertEqual(row["figures"]["distinct"], distinct)
+
+    def test_the_options_of_writes_are_in_the_bounds(self):
+        _, row = self.report("--callback-fails", "t1.1", "--callback-alone", "t2.1", "--disable-memtable",
+                             "t3.1", "--stride-threshold", "2", "--writers", "3")
+        self.assertEqual(row["bounds"], "serial 3x1 failing callback t1.1 callback alone t2.1 "
+                                        "no memtable t3.1 stride 2")
 
     def test_a_limit_is_not_a_pass(self):
         result, row = self.report("--writers", "3", "--limit", "100")

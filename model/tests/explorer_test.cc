@@ -26,6 +26,11 @@ Config WithSync(uint8_t threads, uint8_t writes, std::initializer_list<Pointer> 
   return config;
 }
 
+Config InMode(Mode mode, Config config) {
+  config.mode = mode;
+  return config;
+}
+
 ApplyFunction MutantNamed(std::string_view name) {
   for (const Mutant& mutant : kMutants) {
     if (mutant.name == name) return mutant.apply;
@@ -36,27 +41,41 @@ ApplyFunction MutantNamed(std::string_view name) {
 
 TEST(Explorer, FindsEveryState) {
   struct Expected {
+    Mode mode;
     Config config;
     uint64_t distinct, depth;
   };
   for (const Expected& expected :
-       {Expected{WithSync(2, 1, {}), 124, 19}, Expected{WithSync(3, 1, {}), 2294, 28},
-        Expected{WithSync(3, 1, {{1, 1}}), 2104, 29}}) {
-    Explorer explorer(expected.config);
+       {Expected{Mode::kSerial, WithSync(2, 1, {}), 124, 19},
+        Expected{Mode::kSerial, WithSync(3, 1, {}), 2294, 28},
+        Expected{Mode::kSerial, WithSync(3, 1, {{1, 1}}), 2104, 29},
+        Expected{Mode::kParallel, WithSync(3, 1, {}), 3974, 31},
+        Expected{Mode::kPipelined, WithSync(3, 1, {}), 14294, 54},
+        Expected{Mode::kPipelinedParallel, WithSync(3, 1, {}), 20258, 55}}) {
+    Explorer explorer(InMode(expected.mode, expected.config));
     EXPECT_EQ(Search(explorer), Outcome::kComplete);
     EXPECT_EQ(explorer.distinct(), expected.distinct);
     EXPECT_EQ(explorer.depth(), expected.depth);
   }
 }
 
+// In one mode or another: three writers, so that one can be between two others, with every option.
 TEST(Explorer, EveryActionIsTaken) {
-  Config config = WithSync(3, 1, {{1, 1}});
-  config.wal_errors = true;
-  config.memtable_errors = true;
-  Explorer explorer(config);
-  EXPECT_EQ(Search(explorer), Outcome::kComplete);
+  std::vector<uint64_t> taken(kActions.size(), 0);
+  for (const ModeInfo& mode : kModes) {
+    Config config = InMode(mode.mode, WithSync(3, 1, {{1, 1}}));
+    config.wal_errors = true;
+    config.memtable_errors = true;
+    config.callback_fails.Add({0, 1});
+    for (const uint8_t stride_threshold : {uint8_t{2}, uint8_t{20}}) {
+      config.stride_threshold = stride_threshold;
+      Explorer explorer(config);
+      EXPECT_EQ(Search(explorer), Outcome::kComplete) << mode.name << explorer.violated();
+      for (size_t i = 0; i < taken.size(); i++) taken[i] += explorer.taken()[i];
+    }
+  }
   for (const ActionInfo& info : kActions) {
-    EXPECT_GT(explorer.taken()[static_cast<size_t>(info.action)], 0u) << info.name;
+    EXPECT_GT(taken[static_cast<size_t>(info.action)], 0u) << info.name;
   }
 }
 
@@ -112,11 +131,19 @@ TEST(Explorer, ACounterexampleIsABehaviour) {
   EXPECT_EQ(explorer.counterexample().back().step.action, Action::Write_Return);
 }
 
-// These the properties cannot see; model.parity_rejects has to.
+// These the properties cannot see; model_parity_test has to, mechanism by mechanism.
 TEST(Explorer, SomeMutantsKeepEveryProperty) {
-  for (const std::string_view name : {"kept_cursor", "renamed_sync"}) {
-    Explorer explorer(WithSync(2, 1, {{1, 1}}), MutantNamed(name));
-    EXPECT_EQ(Search(explorer), Outcome::kComplete) << name;
+  Config config = WithSync(3, 1, {{1, 1}});
+  config.callback_fails.Add({0, 1});
+  config.disable_memtable.Add({2, 1});
+  config.memtable_errors = true;
+  for (const Mutant& mutant : kMutants) {
+    if (mutant.violates) continue;
+    for (const ModeInfo& mode : kModes) {
+      Explorer explorer(InMode(mode.mode, config), mutant.apply);
+      EXPECT_EQ(Search(explorer), Outcome::kComplete)
+          << mutant.name << " in " << mode.name << " violates " << explorer.violated();
+    }
   }
 }
 

@@ -55,10 +55,39 @@ State Over() {
   return RunUntil(config, s, 2, Action::Write);
 }
 
-std::vector<std::string> Violated(const State& s) {
+// The callback of t3 fails.
+Config Pipelined() {
+  Config config;
+  config.mode = Mode::kPipelined;
+  config.threads = 3;
+  config.callback_fails.Add({2, 1});
+  return config;
+}
+
+// The group of t1 and t2 stands in the memtable queue, which t1 leads; t3 is completed.
+State InMemTableQueue() {
+  const Config config = Pipelined();
+  State s = Initial(config);
+  for (size_t t = 0; t < 3; t++) s = Join(config, s, t);
+  return RunUntil(config, s, 0, Action::EnterAsMemTableWriter_FirstError);
+}
+
+// t1 has published; t2 is about to be completed.
+State MemTableGroupLeaves() {
+  return RunUntil(Pipelined(), InMemTableQueue(), 0, Action::ExitAsMemTableWriter_CompleteWriter);
+}
+
+State PipelinedOver() {
+  const Config config = Pipelined();
+  State s = InMemTableQueue();
+  for (size_t t = 0; t < 3; t++) s = RunUntil(config, s, t, Action::Write);
+  return s;
+}
+
+std::vector<std::string> Violated(const Config& config, const State& s) {
   std::vector<std::string> names;
   for (const Property& property : Properties()) {
-    if (!property.holds(ThreeThreads(), s)) names.emplace_back(property.name);
+    if (!property.holds(config, s)) names.emplace_back(property.name);
   }
   return names;
 }
@@ -68,6 +97,7 @@ struct Violation {
   std::string what;
   std::function<State()> from;
   std::function<void(State*)> make;
+  Config config = ThreeThreads();
 };
 
 std::vector<Violation> QueueViolations() {
@@ -90,11 +120,13 @@ std::vector<Violation> QueueViolations() {
        [](State* s) { s->write_group[2] = Pointer(); }},
       {"INV_GROUP", "the links end before last_writer", Logged,
        [](State* s) { s->link_newer[0] = Pointer(); }},
-      {"INV_GROUP", "a writer in two groups", HandedOver,
+      {"INV_GROUP", "a writer in two groups",
+       [] {
+         return RunUntil(ThreeThreads(), Published(), 0,
+                         Action::ExitAsBatchGroupLeader_CompleteFollower);
+       },
        [](State* s) {
-         s->last_writer[2] = {2, 1};
-         s->last_writer[1] = {2, 1};
-         s->link_newer[1] = {2, 1};
+         s->write_group[2] = {1, 1};
        }},
       {"INV_GROUP", "a waiting writer is not in the queue", Grafted,
        [](State* s) { s->newest_writer = Pointer(); }},
@@ -145,16 +177,56 @@ std::vector<Violation> PathViolations() {
   };
 }
 
+std::vector<Violation> PipelinedViolations() {
+  std::vector<Violation> all = {
+      {"INV_LEADER", "two lead the memtable queue", InMemTableQueue,
+       [](State* s) { s->state[1] = STATE_MEMTABLE_WRITER_LEADER; }},
+      {"INV_GROUP", "the size is not that of the memtable group", InMemTableQueue,
+       [](State* s) { s->group_size[0] = 3; }},
+      {"INV_GROUP", "who inserts nothing is in a memtable group", InMemTableQueue,
+       [](State* s) {
+         s->link_newer[1] = {2, 1};
+         s->last_writer[0] = {2, 1};
+         s->group_size[0] = 3;
+         s->write_group[2] = {0, 1};
+       }},
+      {"INV_GROUP", "a writer in two memtable groups", MemTableGroupLeaves,
+       [](State* s) { s->write_group[1] = Pointer(); }},
+      {"INV_SEQUENCE", "the memtable queue is not in the order of the log", InMemTableQueue,
+       [](State* s) { std::swap(s->sequence[0], s->sequence[1]); }},
+      {"INV_STATUS", "a failed callback is not reported", PipelinedOver,
+       [](State* s) { s->outcome[2].items[0].status = WriteStatus::kOK; }},
+      {"INV_STATUS", "a callback is called failed that was not", PipelinedOver,
+       [](State* s) { s->outcome[0].items[0].status = WriteStatus::kCallbackFailed; }},
+      {"INV_STATUS", "a write whose callback failed is logged", PipelinedOver,
+       [](State* s) {
+         s->log.Append({3, {}});
+         s->log.items[1].writers.Append({2, 1});
+       }},
+      {"INV_QUIET", "a Writer is left in the memtable queue", PipelinedOver,
+       [](State* s) {
+         s->newest_memtable_writer = {0, 1};
+       }},
+  };
+  for (Violation& violation : all) violation.config = Pipelined();
+  return all;
+}
+
 std::vector<Violation> AllViolations() {
   std::vector<Violation> all = QueueViolations();
   for (Violation& violation : PathViolations()) all.push_back(std::move(violation));
+  for (Violation& violation : PipelinedViolations()) all.push_back(std::move(violation));
   return all;
 }
 
 TEST(Properties, HoldOfABehaviour) {
   for (const auto& state : {Collected, Grafted, Logged, Published, HandedOver, Over}) {
-    EXPECT_THAT(Violated(state()), IsEmpty()) << CanonicalText(ThreeThreads(), state());
+    EXPECT_THAT(Violated(ThreeThreads(), state()), IsEmpty())
+        << CanonicalText(ThreeThreads(), state());
     EXPECT_EQ(FirstViolated(ThreeThreads(), state()), "");
+  }
+  for (const auto& state : {InMemTableQueue, MemTableGroupLeaves, PipelinedOver}) {
+    EXPECT_THAT(Violated(Pipelined(), state()), IsEmpty()) << CanonicalText(Pipelined(), state());
   }
 }
 
@@ -162,8 +234,8 @@ TEST(Properties, EachViolationIsDetected) {
   for (const Violation& violation : AllViolations()) {
     State s = violation.from();
     violation.make(&s);
-    EXPECT_THAT(Violated(s), Contains(violation.property)) << violation.what;
-    EXPECT_NE(FirstViolated(ThreeThreads(), s), "") << violation.what;
+    EXPECT_THAT(Violated(violation.config, s), Contains(violation.property)) << violation.what;
+    EXPECT_NE(FirstViolated(violation.config, s), "") << violation.what;
   }
 }
 

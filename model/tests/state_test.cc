@@ -105,6 +105,23 @@ TEST(CanonicalText, TellsPoisonAndItsVictims) {
       << text;
 }
 
+// The dummy is one more place of Writers, printed last.
+TEST(CanonicalText, OfTheDummy) {
+  Config config;
+  config.mode = Mode::kPipelined;
+  config.max_group = 1;
+  State s = Join(config, Join(config, Initial(config), 0), 1);
+  s = RunUntil(config, s, 0, Action::ExitAsBatchGroupLeader_Dummy);
+  EXPECT_NE(CanonicalText(config, s).find(" link_newer = (t1:><<t2,1>>@@t2:>NULL@@DUMMY:>NULL) "),
+            std::string::npos);
+  s = Take(config, s, {{0, Action::ExitAsBatchGroupLeader_Dummy}});
+  const std::string text = CanonicalText(config, s);
+  EXPECT_NE(text.find(" link_newer = (t1:><<t2,1>>@@t2:>NULL@@DUMMY:><<t2,1>>) "), text.npos)
+      << text;
+  EXPECT_NE(text.find(" link_older = (t1:>NULL@@t2:><<DUMMY,0>>@@DUMMY:>NULL) "), text.npos)
+      << text;
+}
+
 // The explorer compares bytes: what a finished write leaves behind has to be zero again.
 TEST(State, EqualStatesHaveEqualBytes) {
   const Config config = TwoThreads();
