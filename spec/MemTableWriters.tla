@@ -88,7 +88,7 @@ SetMemWritersEachStride(t) ==
 (* the group in its leader's frame.                                                                 *)
 PublishLabel(outcome_of_group) ==
   IF outcome_of_group = "OK" THEN "SetLastSequence"
-  ELSE IF Pipelined THEN "SetLastSequence_FirstError"
+  ELSE IF SharesFirstError THEN "SetLastSequence_FirstError"
   ELSE "Poison"
 ExitLabel == IF Pipelined THEN "ExitAsMemTableWriter" ELSE "ExitAsBatchGroupLeader"
 
@@ -314,7 +314,7 @@ LeadsMemTable(t) ==
      \/ pc[t] \in {"ExitAsMemTableWriter", "ExitAsMemTableWriter_SetState"}
 
 INV_LEADER ==
-  /\ Cardinality({t \in Threads : Leads(t)}) <= 1
+  /\ Cardinality({t \in Threads : Here(t) /\ Leads(t)}) <= 1
   /\ Cardinality({t \in Threads : LeadsMemTable(t)}) <= 1
 
 (* The group in the frame of t is a whole one of the memtable queue. *)

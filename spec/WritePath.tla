@@ -5,7 +5,10 @@
 (* environment; the whole refines AtomicWrites.                                 *)
 (*                                                                              *)
 (* Modes, by Options: {} serial; allow_concurrent_memtable_write parallel;      *)
-(* enable_pipelined_write pipelined; both together pipelined_parallel.          *)
+(* enable_pipelined_write pipelined; both together pipelined_parallel;          *)
+(* two_write_queues two_queues or two_queues_parallel: writes that insert       *)
+(* nothing (Prepare, Rollback) have a queue of their own, Nonmem, and meet the  *)
+(* others only at the log, under log_mutex (DBImpl::WriteImplWALOnly).          *)
 (*                                                                              *)
 (* Failure semantics. An error of the log or of the memtable fails every writer *)
 (* of the group that met it ("UnknownOutcome": recovery decides), publishes     *)
@@ -26,6 +29,13 @@ CONSTANTS
   CallbackFails,    \* those whose callback fails
   CallbackAlone,    \* those whose callback refuses company
   DisableMemtable,  \* those with disable_memtable
+  DisableWal,       \* those with disable_wal
+  NoSlowdown,       \* those with no_slowdown
+  PreReleaseFails,  \* those whose pre-release callback fails
+  Commits,          \* those that commit what the write before them, by the same thread, prepared
+  Closes,           \* no writes, but calls of Close
+  Checkpointers,    \* threads that make checkpoints, endlessly, instead of writes
+  MaxLog,           \* max_log_bytes, counted in records; 0: no stall
   NULL,
   DUMMY,
   BatchCount,       \* operations in every batch; each consumes a sequence number
@@ -34,23 +44,34 @@ CONSTANTS
 
 Parallel == "allow_concurrent_memtable_write" \in Options
 Pipelined == "enable_pipelined_write" \in Options
+TwoQueues == "two_write_queues" \in Options
 AllWrites == Threads \X (1..Writes)
 
+(* Two queues: a write that inserts nothing has a queue of its own. *)
+NonmemWrites == IF TwoQueues THEN DisableMemtable ELSE {}
+
 ASSUME Options \subseteq {"allow_concurrent_memtable_write", "enable_pipelined_write", "two_write_queues"}
-ASSUME Pipelined => "two_write_queues" \notin Options
-ASSUME "two_write_queues" \notin Options   \* not modelled
+ASSUME Pipelined => ~TwoQueues
 ASSUME Writes \in Nat /\ MaxGroup \in Nat \ {0} /\ BatchCount \in Nat \ {0} /\ StrideThreshold \in Nat \ {0, 1}
 ASSUME SyncWrites \cup CallbackFails \cup CallbackAlone \cup DisableMemtable \subseteq AllWrites
 ASSUME WalErrors \in BOOLEAN /\ MemTableErrors \in BOOLEAN
+ASSUME \A w \in Commits : <<w[1], w[2] - 1>> \in DisableMemtable \ CallbackFails
+ASSUME Commits \subseteq AllWrites \ (DisableMemtable \cup CallbackFails)
+ASSUME DisableWal \cup NoSlowdown \cup PreReleaseFails \cup Closes \cup Checkpointers = {} /\ MaxLog = 0  \* not modelled
 
 VARIABLES
   \* the queues, their Writers and WriteGroups: see WriteThread
   pc, incarnation, newest_writer, newest_memtable_writer, state, link_older, link_newer, write_group,
   sequence, status, group_leader, last_writer, group_size, group_status, running, tail_seen, cursor,
   arrival, lifetime_ok,
+  newest_nonmem_writer,  \* two queues: tail of the other queue, as newest_writer
+  relief,           \* how many wait to lead all queues; atomic; by them
   \* the path
   log,              \* the records, oldest first: <<sequence of its first operation, its writers>>; by the leader
   synced,           \* how many records fdatasync has made durable; by the leader
+  allocated_sequence,  \* the last that was given to an operation; by the leader
+  log_mutex,        \* two queues: the leader that may do these three things, or NULL
+  checkpoint,       \* how many records the last checkpoint covers; by who leads all queues
   memtable,         \* the batches wholly inserted: <<writer, sequence>>; by whoever inserts
   last_sequence,    \* published: readers see everything up to it; atomic; by who finishes a memtable phase
   first_error,      \* "OK", or the action that poisoned the path; atomic; by CAS, of leaders and delegates
@@ -59,13 +80,19 @@ VARIABLES
   \* history, for the properties alone
   failed            \* the writers of the groups that met an error
 
-Queue == INSTANCE MemTableWriters
+Queue == INSTANCE MemTableWriters WITH QueueWrites <- AllWrites \ NonmemWrites
+Nonmem == INSTANCE MemTableWriters WITH
+  QueueWrites <- NonmemWrites,
+  newest_writer <- newest_nonmem_writer
 
-queue_vars == <<newest_writer, newest_memtable_writer, arrival, incarnation, state>>
+tails == <<newest_writer, newest_memtable_writer, newest_nonmem_writer>>
+queue_vars == <<tails, relief, arrival, incarnation, state>>
 links == <<link_older, link_newer>>
 group == <<write_group, group_leader, last_writer, group_size, group_status, running>>
 locals == <<tail_seen, cursor>>
-path == <<log, synced, memtable, last_sequence, first_error, outcome, failed>>
+wal == <<log, synced, allocated_sequence, log_mutex, checkpoint>>
+path == <<wal, memtable, last_sequence, first_error, outcome, failed>>
+rest == <<newest_nonmem_writer, relief, path>>  \* what the main queue does not know
 vars == <<pc, queue_vars, links, group, sequence, status, locals, lifetime_ok, path>>
 
 Me(t) == Queue!Me(t)
@@ -78,7 +105,12 @@ Inserts(w) == Queue!Inserts(w)
 Init ==
   /\ Queue!Init
   /\ log = <<>>
+  /\ newest_nonmem_writer = NULL
+  /\ relief = 0
   /\ synced = 0
+  /\ allocated_sequence = 0
+  /\ log_mutex = NULL
+  /\ checkpoint = 0
   /\ memtable = {}
   /\ last_sequence = 0
   /\ first_error = "OK"
@@ -86,13 +118,26 @@ Init ==
   /\ failed = {}
 
 -----------------------------------------------------------------------------
+(* Two queues: an action on the queue that the write of t goes to. *)
+UsesNonmem(t) == Me(t) \in NonmemWrites
+InItsQueue(t, main, nonmem) ==
+  IF UsesNonmem(t)
+  THEN nonmem /\ UNCHANGED newest_writer
+  ELSE main /\ UNCHANGED newest_nonmem_writer
+
 (* Joining and leading: the actions of WriteThread, which leave the path alone. *)
-Write(t) == Queue!Write(t) /\ UNCHANGED path
-LinkOne(t) == Queue!LinkOne(t) /\ UNCHANGED path
-JoinBatchGroup(t) == Queue!JoinBatchGroup(t) /\ UNCHANGED path
-JoinBatchGroup_AwaitState(t) == Queue!JoinBatchGroup_AwaitState(t) /\ UNCHANGED path
-EnterAsBatchGroupLeader(t) == Queue!EnterAsBatchGroupLeader(t) /\ UNCHANGED path
-EnterAsBatchGroupLeader_Graft(t) == Queue!EnterAsBatchGroupLeader_Graft(t) /\ UNCHANGED path
+Write(t) == Queue!Write(t) /\ UNCHANGED rest
+LinkOne(t) ==
+  /\ InItsQueue(t, Queue!LinkOne(t), Nonmem!LinkOne(t))
+  /\ UNCHANGED <<relief, path>>
+JoinBatchGroup(t) == Queue!JoinBatchGroup(t) /\ UNCHANGED rest
+JoinBatchGroup_AwaitState(t) == Queue!JoinBatchGroup_AwaitState(t) /\ UNCHANGED rest
+EnterAsBatchGroupLeader(t) ==
+  /\ InItsQueue(t, Queue!EnterAsBatchGroupLeader(t), Nonmem!EnterAsBatchGroupLeader(t))
+  /\ UNCHANGED <<relief, path>>
+EnterAsBatchGroupLeader_Graft(t) ==
+  /\ InItsQueue(t, Queue!EnterAsBatchGroupLeader_Graft(t), Nonmem!EnterAsBatchGroupLeader_Graft(t))
+  /\ UNCHANGED <<relief, path>>
 
 -----------------------------------------------------------------------------
 (* The operations of the first n of these writers. *)
@@ -102,7 +147,7 @@ FirstSequence(i) == log[i][1]
 WritersOf(i) == log[i][2]
 EndSequence(i) == FirstSequence(i) + Operations(WritersOf(i), Len(WritersOf(i))) - 1
 LogEnd == IF log = <<>> THEN 0 ELSE EndSequence(Len(log))
-NextSequence == LogEnd + 1
+NextSequence == allocated_sequence + 1
 
 (* The sequence of the first operation of each of the logged writers of a group that starts at      *)
 (* `first`. A writer that inserts nothing consumes none.                                            *)
@@ -119,6 +164,7 @@ GroupLastSequence(t) ==
 
 Poisoned == first_error # "OK"
 Refusal == "Aborted"
+Unlock == log_mutex' = NULL
 ExitFromLog == IF Pipelined THEN "ExitAsBatchGroupLeader_Dummy" ELSE "ExitAsBatchGroupLeader"
 
 (* The first writer at or behind place i of the group of t whose batch is to be inserted, or NULL. *)
@@ -136,7 +182,7 @@ BeginMemTablePhase(t) ==
   ELSE GotoInsert(t, NextToInsert(t, 1))
 
 (* What follows on the log, if all is well. *)
-AfterLog(t) == IF Pipelined THEN Goto(t, ExitFromLog) /\ UNCHANGED cursor ELSE BeginMemTablePhase(t)
+AfterLog(t) == IF Pipelined \/ UsesNonmem(t) THEN Goto(t, ExitFromLog) /\ UNCHANGED cursor ELSE BeginMemTablePhase(t)
 
 (* The writers of the group of t that are logged. *)
 Logged(t) == SelectSeq(Group(t), Queue!Logs)
@@ -147,14 +193,21 @@ Refuse(t) ==
   /\ group_status' = [group_status EXCEPT ![t] = Refusal]
   /\ Goto(t, ExitFromLog)
 
-(* Pipelined: the load of first_error, which the leader of the memtable queue may store meanwhile. *)
+(* Pipelined: the load of first_error, which the leader of the memtable queue may store meanwhile.  *)
+(* Two queues (DBImpl::ConcurrentWriteGroupToWAL): the lock of log_mutex, which is held over the     *)
+(* append and the sync, and then that load.                                                         *)
 WriteToWAL_FirstError(t) ==
   /\ pc[t] = "WriteToWAL_FirstError"
+  /\ log_mutex = NULL
   /\ IF Poisoned
-     THEN Refuse(t)
-     ELSE Goto(t, "WriteToWAL") /\ UNCHANGED group_status
+     THEN /\ Refuse(t)
+          /\ UNCHANGED log_mutex
+     ELSE /\ log_mutex' = IF TwoQueues THEN t ELSE NULL
+          /\ Goto(t, "WriteToWAL")
+          /\ UNCHANGED group_status
   /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
-  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, path>>
+  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, log, synced, allocated_sequence, checkpoint, memtable>>
+  /\ UNCHANGED <<last_sequence, first_error, outcome, failed>>
 
 (* DBImpl::WriteGroupToWAL: the callbacks have run; the writers whose callback did not fail become  *)
 (* one record of the log. Not pipelined, first_error belongs to the leader, who refuses here. Others *)
@@ -162,26 +215,30 @@ WriteToWAL_FirstError(t) ==
 WriteToWAL(t) ==
   /\ pc[t] = "WriteToWAL"
   /\ Queue!Touch(Members(t))
-  /\ IF Poisoned /\ ~Pipelined
+  /\ IF Poisoned /\ ~Queue!SharesFirstError
      THEN /\ Refuse(t)
-          /\ UNCHANGED <<log, sequence, cursor>>
+          /\ UNCHANGED <<log, log_mutex, allocated_sequence, sequence, cursor>>
      ELSE LET logged == Logged(t)
           IN  /\ log' = IF logged = <<>> THEN log ELSE Append(log, <<NextSequence, logged>>)
               /\ sequence' = Numbered(logged, NextSequence)
+              /\ allocated_sequence' = NextSequence + Operations(logged, Len(logged)) - 1
               /\ IF NeedsSync(t, logged)
-                 THEN Goto(t, "WriteToWAL_Sync") /\ UNCHANGED cursor
-                 ELSE AfterLog(t)
+                 THEN Goto(t, "WriteToWAL_Sync") /\ UNCHANGED <<cursor, log_mutex>>
+                 ELSE AfterLog(t) /\ Unlock
               /\ UNCHANGED group_status
   /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running, status>>
-  /\ UNCHANGED <<tail_seen, synced, memtable, last_sequence, first_error, outcome, failed>>
+  /\ UNCHANGED <<tail_seen, synced, checkpoint, memtable, last_sequence, first_error, outcome, failed>>
 
-(* DBImpl::WriteGroupToWAL: fdatasync of the log, if the leader has sync. *)
+(* DBImpl::WriteGroupToWAL: fdatasync of the log, if the leader has sync: of all its records, also   *)
+(* those of the other queue. Behind an error of the log it makes nothing durable, whatever it       *)
+(* returns: so none may overlap one that fails.                                                     *)
 WriteToWAL_Sync(t) ==
   /\ pc[t] = "WriteToWAL_Sync"
-  /\ synced' = Len(log)
+  /\ synced' = IF first_error = "WalError" THEN synced ELSE Len(log)
   /\ AfterLog(t)
+  /\ Unlock
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, tail_seen, lifetime_ok>>
-  /\ UNCHANGED <<log, memtable, last_sequence, first_error, outcome, failed>>
+  /\ UNCHANGED <<log, allocated_sequence, checkpoint, memtable, last_sequence, first_error, outcome, failed>>
 
 (* The CAS of first_error from null: only the first error counts. *)
 PoisonBy(action) == first_error' = IF first_error = "OK" THEN action ELSE first_error
@@ -199,23 +256,25 @@ FailGroup(t) ==
 WalError(t) ==
   /\ WalErrors
   /\ \/ /\ pc[t] = "WriteToWAL"
-        /\ Pipelined \/ ~Poisoned
+        /\ Queue!SharesFirstError \/ ~Poisoned
         /\ \E w \in Members(t) : Queue!Logs(w)
      \/ pc[t] = "WriteToWAL_Sync"
   /\ PoisonBy("WalError")
   /\ FailGroup(t)
   /\ Goto(t, ExitFromLog)
+  /\ Unlock
   /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
-  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, log, synced, memtable, last_sequence, outcome>>
+  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, log, synced, allocated_sequence, checkpoint, memtable>>
+  /\ UNCHANGED <<last_sequence, outcome>>
 
 -----------------------------------------------------------------------------
 (* Pipelined, the rest of the log's phase and the queue of the memtable; the path is left alone. *)
-ExitAsBatchGroupLeader_Dummy(t) == Queue!ExitAsBatchGroupLeader_Dummy(t) /\ UNCHANGED path
-ExitAsBatchGroupLeader_CompleteLeader(t) == Queue!ExitAsBatchGroupLeader_CompleteLeader(t) /\ UNCHANGED path
-LinkGroup(t) == Queue!LinkGroup(t) /\ UNCHANGED path
-LinkGroup_SetState(t) == Queue!LinkGroup_SetState(t) /\ UNCHANGED path
-ExitAsBatchGroupLeader_AwaitState(t) == Queue!ExitAsBatchGroupLeader_AwaitState(t) /\ UNCHANGED path
-EnterAsMemTableWriter(t) == Queue!EnterAsMemTableWriter(t) /\ UNCHANGED path
+ExitAsBatchGroupLeader_Dummy(t) == Queue!ExitAsBatchGroupLeader_Dummy(t) /\ UNCHANGED rest
+ExitAsBatchGroupLeader_CompleteLeader(t) == Queue!ExitAsBatchGroupLeader_CompleteLeader(t) /\ UNCHANGED rest
+LinkGroup(t) == Queue!LinkGroup(t) /\ UNCHANGED rest
+LinkGroup_SetState(t) == Queue!LinkGroup_SetState(t) /\ UNCHANGED rest
+ExitAsBatchGroupLeader_AwaitState(t) == Queue!ExitAsBatchGroupLeader_AwaitState(t) /\ UNCHANGED rest
+EnterAsMemTableWriter(t) == Queue!EnterAsMemTableWriter(t) /\ UNCHANGED rest
 
 (* The load of first_error: behind a group that failed none is published, or its sequence would pass *)
 (* the failed batch.                                                                                *)
@@ -228,18 +287,18 @@ EnterAsMemTableWriter_FirstError(t) ==
      ELSE /\ BeginMemTablePhase(t)
           /\ UNCHANGED <<group_status, failed>>
   /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
-  /\ UNCHANGED <<sequence, status, tail_seen, lifetime_ok, log, synced, memtable, last_sequence>>
+  /\ UNCHANGED <<sequence, status, tail_seen, lifetime_ok, wal, memtable, last_sequence>>
   /\ UNCHANGED <<first_error, outcome>>
 
 (* Launching parallel writers: the actions of MemTableWriters. *)
-LaunchParallelMemTableWriters(t) == Queue!LaunchParallelMemTableWriters(t) /\ UNCHANGED path
-LaunchParallelMemTableWriters_Leader(t) == Queue!LaunchParallelMemTableWriters_Leader(t) /\ UNCHANGED path
-LaunchParallelMemTableWriters_SetState(t) == Queue!LaunchParallelMemTableWriters_SetState(t) /\ UNCHANGED path
-SetMemWritersEachStride_Caller(t) == Queue!SetMemWritersEachStride_Caller(t) /\ UNCHANGED path
-SetMemWritersEachStride(t) == Queue!SetMemWritersEachStride(t) /\ UNCHANGED path
-CompleteParallelMemTableWriter(t) == Queue!CompleteParallelMemTableWriter(t) /\ UNCHANGED path
+LaunchParallelMemTableWriters(t) == Queue!LaunchParallelMemTableWriters(t) /\ UNCHANGED rest
+LaunchParallelMemTableWriters_Leader(t) == Queue!LaunchParallelMemTableWriters_Leader(t) /\ UNCHANGED rest
+LaunchParallelMemTableWriters_SetState(t) == Queue!LaunchParallelMemTableWriters_SetState(t) /\ UNCHANGED rest
+SetMemWritersEachStride_Caller(t) == Queue!SetMemWritersEachStride_Caller(t) /\ UNCHANGED rest
+SetMemWritersEachStride(t) == Queue!SetMemWritersEachStride(t) /\ UNCHANGED rest
+CompleteParallelMemTableWriter(t) == Queue!CompleteParallelMemTableWriter(t) /\ UNCHANGED rest
 CompleteParallelMemTableWriter_AwaitState(t) ==
-  Queue!CompleteParallelMemTableWriter_AwaitState(t) /\ UNCHANGED path
+  Queue!CompleteParallelMemTableWriter_AwaitState(t) /\ UNCHANGED rest
 
 InsertsOwn(t) == state[t] = "STATE_PARALLEL_MEMTABLE_WRITER"
 Inserting(t) == IF InsertsOwn(t) THEN Me(t) ELSE cursor[t]
@@ -254,7 +313,7 @@ InsertInto(t) ==
      THEN Goto(t, "CompleteParallelMemTableWriter") /\ UNCHANGED cursor
      ELSE GotoInsert(t, NextToInsert(t, Queue!Position(Group(t), Queue!Address(cursor[t])) + 1))
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, tail_seen>>
-  /\ UNCHANGED <<log, synced, last_sequence, first_error, outcome, failed>>
+  /\ UNCHANGED <<wal, last_sequence, first_error, outcome, failed>>
 
 (* Environment: the insert fails. The record is in the log, a part of the batch may be in the       *)
 (* memtable, and neither is ever published. A parallel writer tells its leader's group, under his   *)
@@ -267,7 +326,7 @@ MemTableError(t) ==
   /\ cursor' = [cursor EXCEPT ![t] = NULL]
   /\ Goto(t, IF InsertsOwn(t) THEN "CompleteParallelMemTableWriter" ELSE Queue!PublishLabel("UnknownOutcome"))
   /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
-  /\ UNCHANGED <<sequence, status, tail_seen, log, synced, memtable, last_sequence, first_error, outcome>>
+  /\ UNCHANGED <<sequence, status, tail_seen, wal, memtable, last_sequence, first_error, outcome>>
 
 -----------------------------------------------------------------------------
 (* VersionSet::SetLastSequence: the release store with which readers see the group, whole. By its   *)
@@ -278,9 +337,9 @@ SetLastSequence(t) ==
   /\ last_sequence' = GroupLastSequence(Frame(t))
   /\ Goto(t, Queue!ExitLabel)
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals>>
-  /\ UNCHANGED <<log, synced, memtable, first_error, outcome, failed>>
+  /\ UNCHANGED <<wal, memtable, first_error, outcome, failed>>
 
-(* Pipelined, a group that failed: the load of first_error; it may be poisoned already. *)
+(* A group that failed, where another leader may have poisoned the path: the load of first_error. *)
 SetLastSequence_FirstError(t) ==
   /\ pc[t] = "SetLastSequence_FirstError"
   /\ Goto(t, IF Poisoned THEN Queue!ExitLabel ELSE "Poison")
@@ -292,20 +351,22 @@ Poison(t) ==
   /\ PoisonBy("MemTableError")
   /\ Goto(t, Queue!ExitLabel)
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok>>
-  /\ UNCHANGED <<log, synced, memtable, last_sequence, outcome, failed>>
+  /\ UNCHANGED <<wal, memtable, last_sequence, outcome, failed>>
 
 (* Leaving: the actions of WriteThread and MemTableWriters. *)
 ExitAsBatchGroupLeader(t) ==
-  (Queue!ExitAsBatchGroupLeader(t) \/ Queue!ExitAsBatchGroupLeader_Pipelined(t)) /\ UNCHANGED path
-ExitAsBatchGroupLeader_SetState(t) == Queue!ExitAsBatchGroupLeader_SetState(t) /\ UNCHANGED path
+  /\ \/ InItsQueue(t, Queue!ExitAsBatchGroupLeader(t), Nonmem!ExitAsBatchGroupLeader(t))
+     \/ Queue!ExitAsBatchGroupLeader_Pipelined(t) /\ UNCHANGED newest_nonmem_writer
+  /\ UNCHANGED <<relief, path>>
+ExitAsBatchGroupLeader_SetState(t) == Queue!ExitAsBatchGroupLeader_SetState(t) /\ UNCHANGED rest
 ExitAsBatchGroupLeader_CompleteFollower(t) ==
   /\ Queue!ExitAsBatchGroupLeader_CompleteFollower(t) \/ Queue!ExitAsBatchGroupLeader_CompletePipelined(t)
-  /\ UNCHANGED path
-ExitAsBatchGroupFollower(t) == Queue!ExitAsBatchGroupFollower(t) /\ UNCHANGED path
-ExitAsMemTableWriter(t) == Queue!ExitAsMemTableWriter(t) /\ UNCHANGED path
-ExitAsMemTableWriter_SetState(t) == Queue!ExitAsMemTableWriter_SetState(t) /\ UNCHANGED path
-ExitAsMemTableWriter_CompleteWriter(t) == Queue!ExitAsMemTableWriter_CompleteWriter(t) /\ UNCHANGED path
-ExitAsMemTableWriter_CompleteLeader(t) == Queue!ExitAsMemTableWriter_CompleteLeader(t) /\ UNCHANGED path
+  /\ UNCHANGED rest
+ExitAsBatchGroupFollower(t) == Queue!ExitAsBatchGroupFollower(t) /\ UNCHANGED rest
+ExitAsMemTableWriter(t) == Queue!ExitAsMemTableWriter(t) /\ UNCHANGED rest
+ExitAsMemTableWriter_SetState(t) == Queue!ExitAsMemTableWriter_SetState(t) /\ UNCHANGED rest
+ExitAsMemTableWriter_CompleteWriter(t) == Queue!ExitAsMemTableWriter_CompleteWriter(t) /\ UNCHANGED rest
+ExitAsMemTableWriter_CompleteLeader(t) == Queue!ExitAsMemTableWriter_CompleteLeader(t) /\ UNCHANGED rest
 
 (* Writer::FinalStatus *)
 FinalStatus(t) == IF Me(t) \in CallbackFails THEN "CallbackFailed" ELSE status[t]
@@ -315,7 +376,7 @@ Write_Return(t) ==
   /\ Queue!Write_Return(t)
   /\ outcome' = [outcome EXCEPT ![t] =
        Append(@, <<FinalStatus(t), IF FinalStatus(t) = "OK" /\ Inserts(Me(t)) THEN sequence[t] ELSE 0>>)]
-  /\ UNCHANGED <<log, synced, memtable, last_sequence, first_error, failed>>
+  /\ UNCHANGED <<newest_nonmem_writer, relief, wal, memtable, last_sequence, first_error, failed>>
 
 -----------------------------------------------------------------------------
 Step(t) ==
@@ -376,8 +437,8 @@ Spec == Init /\ [][Next]_vars
 FairSpec == Spec /\ Fairness
 
 -----------------------------------------------------------------------------
-INV_LEADER == Queue!INV_LEADER
-INV_GROUP == Queue!INV_GROUP
+INV_LEADER == Queue!INV_LEADER /\ (TwoQueues => Nonmem!INV_LEADER)
+INV_GROUP == Queue!INV_GROUP /\ (TwoQueues => Nonmem!QueueIsInOrder)
 INV_LIFETIME == Queue!INV_LIFETIME
 
 (* Where writer w stands in the log: {<<record, sequence>>}. *)
@@ -390,9 +451,13 @@ StatusOf(w) == outcome[w[1]][w[2]][1]
 SequenceOf(w) == outcome[w[1]][w[2]][2]
 
 INV_SEQUENCE ==
+  /\ allocated_sequence = LogEnd
   /\ \A i \in 1..Len(log) : FirstSequence(i) = 1 + (IF i = 1 THEN 0 ELSE EndSequence(i - 1))
   /\ \A w \in AllWrites : Cardinality(Places(w)) <= 1
   /\ \A entry \in memtable : \E place \in Places(entry[1]) : place[2] = entry[2]
+  \* a commit stands behind its prepare
+  /\ \A w \in Commits : \A place \in Places(w) :
+       \E prepared \in Places(<<w[1], w[2] - 1>>) : prepared[1] < place[1]
   \* the memtable queue stands in the order of the log, without a hole
   /\ LET queue == Queue!MemTableQueue
      IN  \A i \in 2..Len(queue) :
@@ -431,8 +496,10 @@ INV_QUIET ==
   (\A t \in Threads : ~Queue!InFlight(t)) =>
     /\ newest_writer = NULL
     /\ newest_memtable_writer = NULL
+    /\ newest_nonmem_writer = NULL
     /\ arrival = <<>>
-    /\ first_error = "OK" => last_sequence = LogEnd
+    /\ log_mutex = NULL
+    /\ first_error = "OK" => last_sequence = allocated_sequence /\ allocated_sequence = LogEnd
 
 (* Every write of the workload completes. *)
 LIVE_COMPLETE == <>AllReturned

@@ -20,6 +20,7 @@ CONSTANTS
   Writes,         \* how many writes each of them issues, one after the other
   Options,        \* the RocksDB options that are on: {} is serial mode
   MaxGroup,       \* max_write_batch_group_size_bytes, counted in writers
+  QueueWrites,    \* the writes that come to this queue: with two write queues there are two instances
   \* the options of the writes: sets of <<thread, number>>
   SyncWrites,     \* those with sync = true
   CallbackFails,  \* those whose callback fails
@@ -55,6 +56,10 @@ VARIABLES
 
 Parallel == "allow_concurrent_memtable_write" \in Options
 Pipelined == "enable_pipelined_write" \in Options
+TwoQueues == "two_write_queues" \in Options
+(* Another leader, of the memtable queue or of the other write queue, may poison the path meanwhile: *)
+(* then each load of first_error is a step.                                                         *)
+SharesFirstError == Pipelined \/ TwoQueues
 
 States == {"STATE_INIT", "STATE_GROUP_LEADER", "STATE_MEMTABLE_WRITER_LEADER",
            "STATE_PARALLEL_MEMTABLE_CALLER", "STATE_PARALLEL_MEMTABLE_WRITER", "STATE_COMPLETED"}
@@ -62,6 +67,7 @@ States == {"STATE_INIT", "STATE_GROUP_LEADER", "STATE_MEMTABLE_WRITER_LEADER",
 Address(p) == p[1]
 SameAddress(p, q) == IF p = NULL \/ q = NULL THEN p = q ELSE Address(p) = Address(q)
 Me(t) == <<t, incarnation[t]>>
+Here(t) == Me(t) \in QueueWrites
 
 (* Where Writers are: the frames of the threads, and that of the dummy. One leader at a time leaves *)
 (* the queue, so there is one dummy at a time.                                                      *)
@@ -244,8 +250,7 @@ JoinBatchGroup_AwaitState(t) ==
   /\ Goto(t, Called(t))
   /\ UNCHANGED <<incarnation, tails, state, links, write_group, result, group, locals, history>>
 
-(* Pipelined, another leader may poison the path meanwhile: the load of first_error is a step. *)
-WriteToWAL_Label == IF Pipelined THEN "WriteToWAL_FirstError" ELSE "WriteToWAL"
+WriteToWAL_Label == IF SharesFirstError THEN "WriteToWAL_FirstError" ELSE "WriteToWAL"
 
 (* WriteThread::EnterAsBatchGroupLeader: the load of newest_writer. Up to the tail that it saw, the *)
 (* leader makes the missing link_newer, takes the compatible writers into its group, and links the  *)
@@ -382,6 +387,7 @@ Leads(t) ==
 
 (* Queued, in no group, not logged, and not made leader. *)
 Waiting(p) == /\ Live(p)
+              /\ p \in QueueWrites
               /\ pc[Address(p)] = "JoinBatchGroup_AwaitState"
               /\ state[Address(p)] = "STATE_INIT"
               /\ write_group[Address(p)] = NULL
@@ -416,10 +422,10 @@ GroupIsSound(t) ==
 
 (* Skipped writers keep their order and come next: the queue is who waits, in the order of arrival. *)
 QueueIsInOrder ==
-  (\A t \in Threads : pc[t] # "EnterAsBatchGroupLeader_Graft") =>
+  (\A t \in Threads : Here(t) => pc[t] # "EnterAsBatchGroupLeader_Graft") =>
     LET waiting == SelectSeq(arrival, Waiting)
     IN  /\ WaitingUpTo(newest_writer) = waiting
-        /\ \A t \in Threads : pc[t] = "ExitAsBatchGroupLeader_SetState" => cursor[t] = Head(waiting)
+        /\ \A t \in Threads : Here(t) /\ pc[t] = "ExitAsBatchGroupLeader_SetState" => cursor[t] = Head(waiting)
 
 INV_LIFETIME == lifetime_ok
 =============================================================================

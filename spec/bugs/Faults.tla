@@ -6,6 +6,7 @@
 (* of them violates.                                                            *)
 EXTENDS MC
 
+rest_of_queues == <<newest_nonmem_writer, relief>>
 frame == <<queue_vars, links, group, sequence, locals, lifetime_ok>>
 Errors(t) == WalError(t) \/ MemTableError(t)
 
@@ -22,7 +23,7 @@ LinkOne_without_cas(t) ==
      /\ arrival' = Append(arrival, Me(t))
      /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
      /\ Goto(t, IF tail_seen[t] = NULL THEN "JoinBatchGroup" ELSE "JoinBatchGroup_AwaitState")
-     /\ UNCHANGED <<incarnation, newest_memtable_writer, state, link_newer, group, sequence, status>>
+     /\ UNCHANGED <<incarnation, newest_memtable_writer, rest_of_queues, state, link_newer, group, sequence, status>>
      /\ UNCHANGED <<cursor, lifetime_ok, path>>
 
 (* A writer calls itself leader before it has the queue, and takes it back if it was not empty. *)
@@ -30,7 +31,7 @@ LinkOne_leads_too_early(t) ==
   \/ /\ pc[t] = "LinkOne"
      /\ state[t] = "STATE_INIT"
      /\ state' = [state EXCEPT ![t] = "STATE_GROUP_LEADER"]
-     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<pc, tails, relief, arrival, incarnation, links, group, sequence>>
      /\ UNCHANGED <<status, locals, lifetime_ok, path>>
   \/ /\ pc[t] = "LinkOne"
      /\ state[t] = "STATE_GROUP_LEADER"
@@ -39,7 +40,7 @@ LinkOne_leads_too_early(t) ==
      /\ newest_writer' = Me(t)
      /\ arrival' = Append(arrival, Me(t))
      /\ Goto(t, IF newest_writer = NULL THEN "JoinBatchGroup" ELSE "JoinBatchGroup_AwaitState")
-     /\ UNCHANGED <<incarnation, newest_memtable_writer, link_newer, group, sequence, status, locals>>
+     /\ UNCHANGED <<incarnation, newest_memtable_writer, rest_of_queues, link_newer, group, sequence, status, locals>>
      /\ UNCHANGED <<lifetime_ok, path>>
 
 (* A sync writer is taken under a leader that will not sync. *)
@@ -65,7 +66,7 @@ Environment_graft_stores_tail(t) ==
      /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
      /\ cursor' = [cursor EXCEPT ![t] = NULL]
      /\ Goto(t, "WriteToWAL")
-     /\ UNCHANGED <<incarnation, newest_memtable_writer, state, links, group, sequence, status, arrival>>
+     /\ UNCHANGED <<incarnation, newest_memtable_writer, rest_of_queues, state, links, group, sequence, status, arrival>>
      /\ UNCHANGED <<lifetime_ok, path>>
 
 (* The graft is a weak CAS and takes a spurious failure for newcomers: it walks off the end. *)
@@ -123,7 +124,7 @@ LeaderStatus_not_by_delegate(t) == IF write_group[t] = Me(t) THEN group_status[t
 GroupEnd(t) == sequence[Queue!Address(last_writer[t])] + BatchCount - 1
 PublishOnly(sequence_number) ==
   /\ last_sequence' = sequence_number
-  /\ UNCHANGED <<frame, status, pc, log, synced, memtable, first_error, outcome, failed>>
+  /\ UNCHANGED <<frame, status, pc, wal, memtable, first_error, outcome, failed>>
 
 (* The group is published before it is in the memtable. *)
 Environment_publish_before_insert(t) ==
@@ -165,10 +166,11 @@ Environment_error_truncates_log(t) ==
   \/ Errors(t)
   \/ /\ pc[t] = "Poison"
      /\ log' = SubSeq(log, 1, Len(log) - 1)
+     /\ allocated_sequence' = FirstSequence(Len(log)) - 1
      /\ PoisonBy("MemTableError")
      /\ Goto(t, "ExitAsBatchGroupLeader")
      /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok>>
-     /\ UNCHANGED <<synced, memtable, last_sequence, outcome, failed>>
+     /\ UNCHANGED <<synced, log_mutex, checkpoint, memtable, last_sequence, outcome, failed>>
 
 (* A failed sync does not poison the path. *)
 PoisonBy_forgotten(action) == UNCHANGED first_error
@@ -201,7 +203,7 @@ CompleteFollower_reads_link_late(t) ==
           IN  /\ cursor' = [cursor EXCEPT ![t] = IF last THEN NULL ELSE next]
               /\ Goto(t, IF last THEN "Write_Return" ELSE "ExitAsBatchGroupLeader_CompleteFollower")
               /\ UNCHANGED <<status, state>>
-  /\ UNCHANGED <<newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+  /\ UNCHANGED <<tails, relief, arrival, incarnation, links, group, sequence>>
   /\ UNCHANGED <<tail_seen, path>>
 
 (* The leader touches a follower after it has completed it, to wake it: std::atomic::notify_one. *)
@@ -213,7 +215,7 @@ CompleteFollower_notifies_late(t) ==
      /\ status' = Queue!Store(status, cursor[t], group_status[t])
      /\ state' = Queue!Store(state, cursor[t], "STATE_COMPLETED")
      /\ cursor' = [cursor EXCEPT ![t] = link_older[Queue!Address(cursor[t])]]
-     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<pc, tails, relief, arrival, incarnation, links, group, sequence>>
      /\ UNCHANGED path
   \/ /\ pc[t] = "ExitAsBatchGroupLeader_CompleteFollower"
      /\ tail_seen[t] # NULL
@@ -268,7 +270,7 @@ Environment_group_dies_early(t) ==
      /\ write_group[t] # Me(t)
      /\ Queue!Touch({write_group[t]})
      /\ state' = Queue!Store(state, write_group[t], "STATE_COMPLETED")
-     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<pc, tails, relief, arrival, incarnation, links, group, sequence>>
      /\ UNCHANGED <<status, locals, path>>
 
 -----------------------------------------------------------------------------
@@ -294,7 +296,7 @@ Exit_without_dummy(t) ==
               /\ cursor' = [cursor EXCEPT ![t] = next_leader]
               /\ Goto(t, "ExitAsBatchGroupLeader_SetState")
               /\ UNCHANGED newest_writer
-  /\ UNCHANGED <<incarnation, newest_memtable_writer, arrival, state, link_newer, group, sequence, status, path>>
+  /\ UNCHANGED <<incarnation, newest_memtable_writer, rest_of_queues, arrival, state, link_newer, group, sequence, status, path>>
 
 (* A follower that does not go on is completed before the dummy stands (before RocksDB #9944). *)
 Environment_completes_before_dummy(t) ==
@@ -304,7 +306,7 @@ Environment_completes_before_dummy(t) ==
         IN  /\ w # NULL
             /\ Queue!Touch({w})
             /\ state' = Queue!Store(state, w, "STATE_COMPLETED")
-     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<pc, tails, relief, arrival, incarnation, links, group, sequence>>
      /\ UNCHANGED <<status, locals, path>>
 
 (* Who does not fail is completed with the log, before its batch is inserted. *)
@@ -326,7 +328,7 @@ LinkGroup_after_hand_off(t) ==
      /\ state' = IF newest_memtable_writer # NULL THEN state
                  ELSE Queue!Store(state, group_leader[t], "STATE_MEMTABLE_WRITER_LEADER")
      /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
-     /\ UNCHANGED <<pc, newest_writer, arrival, incarnation, group_leader, last_writer, group_size, group_status>>
+     /\ UNCHANGED <<pc, newest_writer, rest_of_queues, arrival, incarnation, group_leader, last_writer, group_size, group_status>>
      /\ UNCHANGED <<running, sequence, status, cursor, lifetime_ok, path>>
 
 (* Who links a group into the memtable queue makes its leader lead, though the queue is not empty. *)
@@ -337,7 +339,7 @@ Environment_two_memtable_leaders(t) ==
      /\ state[t] = "STATE_GROUP_LEADER"
      /\ write_group[t] = NULL
      /\ state' = [state EXCEPT ![t] = "STATE_MEMTABLE_WRITER_LEADER"]
-     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<pc, tails, relief, arrival, incarnation, links, group, sequence>>
      /\ UNCHANGED <<status, locals, lifetime_ok, path>>
 
 (* A member keeps its link_newer in the memtable queue: links are not repaired past it (as #7508). *)
@@ -348,7 +350,7 @@ Environment_stale_link_newer(t) ==
      /\ newest_memtable_writer' = last_writer[t]
      /\ write_group' = [a \in Threads |-> IF a \in Queue!Addresses(Group(t)) THEN NULL ELSE write_group[a]]
      /\ Goto(t, IF newest_memtable_writer = NULL THEN "LinkGroup_SetState" ELSE "ExitAsBatchGroupLeader")
-     /\ UNCHANGED <<incarnation, newest_writer, arrival, state, link_newer, group_leader, last_writer, group_size>>
+     /\ UNCHANGED <<incarnation, newest_writer, rest_of_queues, arrival, state, link_newer, group_leader, last_writer, group_size>>
      /\ UNCHANGED <<group_status, running, sequence, status, locals, lifetime_ok, path>>
 
 (* A memtable leader that sees newer writers leaves without making one of them the leader. *)
@@ -373,6 +375,76 @@ Environment_memtable_leader_first(t) ==
      /\ write_group[t] # Me(t)
      /\ Queue!Touch({write_group[t]})
      /\ state' = Queue!Store(state, write_group[t], "STATE_COMPLETED")
-     /\ UNCHANGED <<pc, newest_writer, newest_memtable_writer, arrival, incarnation, links, group, sequence>>
+     /\ UNCHANGED <<pc, tails, relief, arrival, incarnation, links, group, sequence>>
      /\ UNCHANGED <<status, locals, path>>
+
+-----------------------------------------------------------------------------
+(* Two queues: the leader of the second publishes what is allocated, as the main one does. *)
+Environment_nonmem_publishes(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "ExitAsBatchGroupLeader"
+     /\ UsesNonmem(t)
+     /\ PublishOnly(allocated_sequence)
+
+unlocked == <<queue_vars, links, write_group, group_leader, last_writer, group_size, running, sequence, status>>
+rest_of_path == <<log, synced, allocated_sequence, checkpoint, memtable, last_sequence, first_error, outcome, failed>>
+
+(* Nobody takes the mutex of the log. *)
+FirstError_without_mutex(t) ==
+  /\ pc[t] = "WriteToWAL_FirstError"
+  /\ IF Poisoned THEN Refuse(t) ELSE Goto(t, "WriteToWAL") /\ UNCHANGED group_status
+  /\ UNCHANGED <<unlocked, locals, lifetime_ok, log_mutex, rest_of_path>>
+
+(* A record is appended where the log ended when the leader looked. *)
+WriteToWAL_without_mutex(t) ==
+  \/ /\ pc[t] = "WriteToWAL"
+     /\ tail_seen[t] = NULL
+     /\ tail_seen' = [tail_seen EXCEPT ![t] = <<Len(log)>>]
+     /\ UNCHANGED <<unlocked, pc, group_status, cursor, lifetime_ok, log_mutex, rest_of_path>>
+  \/ /\ pc[t] = "WriteToWAL"
+     /\ tail_seen[t] # NULL
+     /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
+     /\ log' = Append(SubSeq(log, 1, tail_seen[t][1]), <<NextSequence, Group(t)>>)
+     /\ sequence' = Numbered(Group(t), NextSequence)
+     /\ allocated_sequence' = NextSequence + Operations(Group(t), Len(Group(t))) - 1
+     /\ AfterLog(t)
+     /\ UNCHANGED <<queue_vars, links, group, status, lifetime_ok, synced, log_mutex, checkpoint, memtable>>
+     /\ UNCHANGED <<last_sequence, first_error, outcome, failed>>
+
+(* The mutex of the log is released before the sync: one may overlap one that fails. *)
+Environment_unlocks_before_sync(t) ==
+  \/ Errors(t)
+  \/ /\ pc[t] = "WriteToWAL_Sync"
+     /\ log_mutex = t
+     /\ log_mutex' = NULL
+     /\ UNCHANGED <<unlocked, pc, group_status, locals, lifetime_ok, rest_of_path>>
+
+(* The leader looks at first_error before it has the mutex of the log. *)
+FirstError_before_lock(t) ==
+  \/ /\ pc[t] = "WriteToWAL_FirstError"
+     /\ IF Poisoned THEN Refuse(t) ELSE Goto(t, "WriteToWAL_Lock") /\ UNCHANGED group_status
+     /\ UNCHANGED <<unlocked, locals, lifetime_ok, log_mutex, rest_of_path>>
+  \/ /\ pc[t] = "WriteToWAL_Lock"
+     /\ log_mutex = NULL
+     /\ log_mutex' = t
+     /\ Goto(t, "WriteToWAL")
+     /\ UNCHANGED <<unlocked, group_status, locals, lifetime_ok, rest_of_path>>
+
+(* The leader takes the mutex of the log, and then once more. *)
+FirstError_locks_twice(t) ==
+  \/ /\ pc[t] = "WriteToWAL_FirstError"
+     /\ log_mutex = NULL
+     /\ log_mutex' = t
+     /\ Goto(t, "WriteToWAL_Lock")
+     /\ UNCHANGED <<unlocked, group_status, locals, lifetime_ok, rest_of_path>>
+  \/ /\ pc[t] = "WriteToWAL_Lock"
+     /\ log_mutex = NULL
+     /\ Goto(t, "WriteToWAL")
+     /\ UNCHANGED <<unlocked, group_status, locals, lifetime_ok, log_mutex, rest_of_path>>
+
+(* A main leader whose append or sync failed keeps the mutex of the log. *)
+Unlock_forgotten ==
+  log_mutex' = IF log_mutex # NULL /\ ~UsesNonmem(log_mutex) /\ pc'[log_mutex] = ExitFromLog
+               THEN log_mutex
+               ELSE NULL
 =============================================================================

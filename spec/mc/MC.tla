@@ -13,6 +13,12 @@ LaterSync == {<<t2, 1>>}
 LaterSyncs == {<<t2, 1>>, <<t3, 1>>}
 MixedSync == {<<t1, 2>>, <<t2, 1>>}
 AllSync == AllWrites
+(* Two-phase commit: t1 prepares and commits; t2 prepares and rolls back, or writes, then prepares. *)
+Commit == {<<t1, 2>>}
+CommitSync == {<<t1, 2>>}
+Prepare == {<<t1, 1>>}
+PrepareAndRollback == {<<t1, 1>>, <<t2, 1>>, <<t2, 2>>}
+PrepareTwice == {<<t1, 1>>, <<t2, 2>>}
 
 (* For safety without temporal properties, and workloads that do not tell threads apart. *)
 ThreadsAlike == Permutations(Threads)
