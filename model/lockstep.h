@@ -28,27 +28,65 @@ struct Taken {
   friend constexpr bool operator==(const Taken&, const Taken&) = default;
 };
 
-inline constexpr size_t kMaxActions = kMaxThreads * kMaxWrites * 20;
+inline constexpr size_t kMaxActions = kMaxThreads * kMaxWrites * 32;
 using History = Sequence<Taken, kMaxActions>;
-static_assert(kMaxActions < 256, "the size of a History is one byte");
 
 // What the implementation shows right after an action.
 struct Observed {
   Pointer newest_writer;
+  Pointer newest_memtable_writer;
   uint8_t last_sequence = 0;
   bool poisoned = false;
-  // Of the Writers in flight; one that blocks (STATE_LOCKED_WAITING) still has STATE_INIT.
+  // Of the Writers in flight. The status of one that returns is what its caller is told.
   PerThread<WriterState> state = {};
+  PerThread<bool> blocked = {};  // STATE_LOCKED_WAITING: `state` is then not looked at
   PerThread<uint8_t> sequence = {};
   PerThread<WriteStatus> status = {};
-  // What an action that loads the tail has loaded. It may be stale.
+  // What the action has loaded of a tail or of first_error_, which may be stale. Not if a
+  // read-modify-write succeeded: it loads the newest.
+  bool loads = false;
   Pointer loaded;
+  bool loaded_poisoned = false;
   // The Writer that the action was told with; null: it was told with none.
   Pointer writer;
-  // Of the group that the acting thread leads; null: it leads none.
+  // Of the group that the acting thread leads, or finishes for its leader; null: there is none.
   Pointer last_writer;
   uint8_t group_size = 0;
+  uint8_t running = 0;
 };
+
+// The Writer that thread t tells `action` with in state s, if that is not always its own; else
+// null.
+inline Pointer WriterOf(const Config& config, const State& s, Action action, size_t t) {
+  switch (action) {
+    case Action::InsertInto:
+      return InsertsOwn(s, t) ? Me(s, t) : s.cursor[t];
+    case Action::ExitAsBatchGroupLeader_SetState:
+    case Action::ExitAsBatchGroupLeader_CompleteFollower:
+    case Action::LaunchParallelMemTableWriters_SetState:
+    case Action::SetMemWritersEachStride:
+    case Action::ExitAsMemTableWriter_SetState:
+    case Action::ExitAsMemTableWriter_CompleteWriter:
+      return s.cursor[t];
+    case Action::ExitAsBatchGroupLeader:
+      if (config.Pipelined()) return kDummy;
+      return s.write_group[t].null() ? Pointer() : s.last_writer[Frame(s, t)];
+    case Action::ExitAsBatchGroupLeader_Dummy:
+      return kDummy;
+    case Action::LinkGroup:
+      return s.last_writer[t];
+    case Action::LinkGroup_SetState:
+      return s.group_leader[t];
+    case Action::SetLastSequence:
+    case Action::SetLastSequence_FirstError:
+    case Action::ExitAsBatchGroupFollower:
+    case Action::ExitAsMemTableWriter:
+    case Action::ExitAsMemTableWriter_CompleteLeader:
+      return s.write_group[t];
+    default:
+      return {};
+  }
+}
 
 class Lockstep {
  public:
@@ -66,7 +104,7 @@ class Lockstep {
       state_ = next;
       return wrong;
     }
-    if (Loads(action) && TakeEarlier(action, t, seen)) return {};
+    if (seen.loads && TakeEarlier(action, t, seen)) return {};
     return wrong;
   }
 
@@ -76,59 +114,79 @@ class Lockstep {
   size_t moved() const { return moved_; }
 
  private:
-  // It acts on a load that no read-modify-write checks. (ExitAsBatchGroupLeader: unless its CAS
-  // succeeds, which loads the newest.)
-  static bool Loads(Action action) {
-    return action == Action::EnterAsBatchGroupLeader || action == Action::ExitAsBatchGroupLeader;
+  // Did the action load something else than what is there now? Empty, or which variable.
+  static std::string_view Stale(const State& s, Action action, const Observed& seen) {
+    if (!seen.loads) return {};
+    switch (action) {
+      case Action::EnterAsBatchGroupLeader:
+      case Action::ExitAsBatchGroupLeader_Dummy:
+      case Action::ExitAsBatchGroupLeader:
+        return seen.loaded == s.newest_writer ? "" : "newest_writer, as it was loaded";
+      case Action::EnterAsMemTableWriter:
+      case Action::ExitAsMemTableWriter:
+        return seen.loaded == s.newest_memtable_writer ? ""
+                                                       : "newest_memtable_writer, as it was loaded";
+      case Action::WriteToWAL_FirstError:
+      case Action::EnterAsMemTableWriter_FirstError:
+      case Action::SetLastSequence_FirstError:
+        return seen.loaded_poisoned == Poisoned(s) ? "" : "first_error, as it was loaded";
+      default:
+        return {};
+    }
   }
 
   std::string_view Step(Action action, size_t t, const Observed& seen, State* next) const {
-    const Pointer told = Told(*next, action, t);
-    const bool stale = Loads(action) && seen.loaded != next->newest_writer;
+    const Pointer told = WriterOf(config_, *next, action, t);
+    const std::string_view stale = Stale(*next, action, seen);
     if (!Apply(config_, action, t, next)) return "not enabled";
     if (!told.null() && told != seen.writer) return "the Writer of the action";
-    if (stale) return "newest_writer, as it was loaded";
-    return Difference(action, t, *next, seen);
+    return stale.empty() ? Difference(action, t, *next, seen) : stale;
   }
 
-  // The Writer that `action` is about, if that is not always its thread's own.
-  static Pointer Told(const State& s, Action action, size_t t) {
-    switch (action) {
-      case Action::InsertInto:
-      case Action::ExitAsBatchGroupLeader_SetState:
-      case Action::ExitAsBatchGroupLeader_CompleteFollower:
-        return s.cursor[t];
-      case Action::ExitAsBatchGroupLeader:
-        return s.last_writer[t];
+  // u waits for a state that is not there.
+  static bool Awaits(const State& s, size_t u) {
+    switch (s.pc[u]) {
+      case Action::JoinBatchGroup_AwaitState:
+        return s.state[u] == STATE_INIT;
+      case Action::ExitAsBatchGroupLeader_AwaitState:
+        return s.state[u] == STATE_GROUP_LEADER;
+      case Action::CompleteParallelMemTableWriter_AwaitState:
+        return s.state[u] != STATE_COMPLETED;
       default:
-        return {};
+        return false;
     }
   }
 
   std::string_view Difference(Action action, size_t t, const State& s, const Observed& seen) const {
     if (!s.lifetime_ok) return "lifetime_ok";
     if (seen.newest_writer != s.newest_writer) return "newest_writer";
+    if (seen.newest_memtable_writer != s.newest_memtable_writer) return "newest_memtable_writer";
     if (seen.last_sequence != s.last_sequence) return "last_sequence";
-    if (seen.poisoned != (s.first_error != FirstError::kOK)) return "first_error";
+    if (seen.poisoned != Poisoned(s)) return "first_error";
     for (size_t u = 0; u < config_.threads; u++) {
       if (!InFlight(s, u)) continue;
-      if (seen.state[u] != s.state[u]) return "state";
+      if (seen.blocked[u] ? !Awaits(s, u) : seen.state[u] != s.state[u]) return "state";
       // A group that fails has sequences that nobody asks for.
       if (!seen.poisoned && seen.sequence[u] != s.sequence[u]) return "sequence";
       if (s.state[u] == STATE_COMPLETED && seen.status[u] != s.status[u]) return "status";
     }
     if (action == Action::Write_Return) return OutcomeDifference(s.outcome[t].last(), t, seen);
-    if (!seen.last_writer.null()) {
-      if (seen.last_writer != s.last_writer[t]) return "last_writer";
-      if (seen.group_size != s.group_size[t]) return "group_size";
-    }
-    return {};
+    return seen.last_writer.null() ? "" : GroupDifference(s, t, seen);
+  }
+
+  static std::string_view GroupDifference(const State& s, size_t t, const Observed& seen) {
+    if (s.write_group[t].null()) return "write_group";
+    const size_t frame = Frame(s, t);
+    if (seen.last_writer != s.last_writer[frame]) return "last_writer";
+    if (seen.group_size != s.group_size[frame]) return "group_size";
+    return seen.running == s.running[frame] ? "" : "running";
   }
 
   static std::string_view OutcomeDifference(const Outcome& told, size_t t, const Observed& seen) {
     if (seen.status[t] != told.status) return "status";
-    const bool ok = told.status == WriteStatus::kOK;
-    return ok && seen.sequence[t] != told.sequence ? "sequence" : std::string_view();
+    // A write that inserts nothing is told no sequence.
+    const bool numbered = told.sequence != 0;
+    return numbered && seen.sequence[t] != told.sequence ? "sequence" : std::string_view();
   }
 
   // Takes `action` before the latest action of the history that allows it. What depends on that
@@ -148,7 +206,7 @@ class Lockstep {
         }
       }
       const auto own = [&](Taken step) { return step.thread == t; };
-      if (!later.Select(own).empty() || state.newest_writer != seen.loaded) continue;
+      if (!later.Select(own).empty() || !Stale(state, action, seen).empty()) continue;
       history.Append({action, static_cast<uint8_t>(t)});
       if (!Apply(config_, action, t, &state) || !Play(later, &state)) continue;
       if (!Difference(action, t, state, seen).empty()) continue;

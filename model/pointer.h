@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace bellwether::model {
 
@@ -48,7 +49,7 @@ constexpr bool SameAddress(Pointer a, Pointer b) {
 // bytes.
 template <class T, size_t kCapacity>
 struct Sequence {
-  uint8_t size = 0;
+  std::conditional_t<(kCapacity < 256), uint8_t, uint16_t> size = 0;
   std::array<T, kCapacity> items = {};
 
   // REQUIRES: size < kCapacity.

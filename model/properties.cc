@@ -268,8 +268,7 @@ bool INV_STATUS(const Config& config, const State& s) {
     if ((status == WriteStatus::kUnknownOutcome) != s.Failed(w)) return false;
     if ((status == WriteStatus::kCallbackFailed) == config.Logs(w)) return false;
     if (!config.Logs(w) && CountPlaces(config, s, w) != 0) return false;
-    if (status == WriteStatus::kAborted &&
-        (s.first_error == FirstError::kOK || CountPlaces(config, s, w) != 0)) {
+    if (status == WriteStatus::kAborted && (!Poisoned(s) || CountPlaces(config, s, w) != 0)) {
       return false;
     }
   }
@@ -283,7 +282,7 @@ bool INV_QUIET(const Config& config, const State& s) {
   if (!s.newest_writer.null() || !s.newest_memtable_writer.null() || !s.arrival.empty()) {
     return false;
   }
-  return s.first_error != FirstError::kOK || s.last_sequence == LogEnd(config, s);
+  return Poisoned(s) || s.last_sequence == LogEnd(config, s);
 }
 
 constexpr auto kProperties = std::to_array<Property>({

@@ -56,6 +56,8 @@ inline void GotoAfterLog(const Config& config, size_t t, State* s) {
   }
 }
 
+inline bool Poisoned(const State& s) { return s.first_error != FirstError::kOK; }
+
 // A poisoned path refuses the group of t: nothing of it is logged.
 inline void Refuse(const Config& config, size_t t, State* s) {
   s->group_status[t] = WriteStatus::kAborted;
@@ -64,7 +66,7 @@ inline void Refuse(const Config& config, size_t t, State* s) {
 
 inline bool WriteToWAL_FirstError(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::WriteToWAL_FirstError) return false;
-  if (s->first_error != FirstError::kOK) {
+  if (Poisoned(*s)) {
     Refuse(config, t, s);
   } else {
     s->pc[t] = Action::WriteToWAL;
@@ -76,7 +78,7 @@ inline bool WriteToWAL(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::WriteToWAL) return false;
   const Writers group = Group(*s, t);
   for (const Pointer w : group) Touch(w, s);
-  if (s->first_error != FirstError::kOK && !config.Pipelined()) {
+  if (Poisoned(*s) && !config.Pipelined()) {
     Refuse(config, t, s);
     return true;
   }
@@ -119,8 +121,7 @@ inline void FailGroup(const Config& config, size_t t, State* s) {
 inline bool WalError(const Config& config, size_t t, State* s) {
   if (!config.wal_errors) return false;
   const auto logs = [&](Pointer w) { return config.Logs(w); };
-  const bool appends = s->pc[t] == Action::WriteToWAL &&
-                       (config.Pipelined() || s->first_error == FirstError::kOK) &&
+  const bool appends = s->pc[t] == Action::WriteToWAL && (config.Pipelined() || !Poisoned(*s)) &&
                        !Group(*s, t).Select(logs).empty();
   if (!appends && s->pc[t] != Action::WriteToWAL_Sync) return false;
   PoisonBy(FirstError::kWalError, s);
@@ -131,7 +132,7 @@ inline bool WalError(const Config& config, size_t t, State* s) {
 
 inline bool EnterAsMemTableWriter_FirstError(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::EnterAsMemTableWriter_FirstError) return false;
-  if (s->first_error != FirstError::kOK) {
+  if (Poisoned(*s)) {
     FailGroup(config, t, s);
     s->pc[t] = ExitLabel(config);
   } else {
@@ -188,7 +189,7 @@ inline bool SetLastSequence(const Config& config, size_t t, State* s) {
 
 inline bool SetLastSequence_FirstError(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::SetLastSequence_FirstError) return false;
-  s->pc[t] = s->first_error != FirstError::kOK ? ExitLabel(config) : Action::Poison;
+  s->pc[t] = Poisoned(*s) ? ExitLabel(config) : Action::Poison;
   return true;
 }
 

@@ -60,11 +60,13 @@ class Observer {
     seen.poisoned = (path.*MemberOf(FirstErrorTag())).Newest() != nullptr;
     seen.writer = ToPointer(writer);
     if (action == "EnterAsBatchGroupLeader" || action == "ExitAsBatchGroupLeader") {
+      seen.loads = true;
       seen.loaded = ToPointer(LoadedTail(thread, writer));
     }
     for (std::size_t t = 0; t < model::kMaxThreads; ++t) {
       const Writer* const w = writers_[t].writer;
       if (w == nullptr) continue;
+      seen.blocked[t] = w->state.Newest() == STATE_LOCKED_WAITING;
       seen.state[t] = ToState(w->state.Newest());
       seen.sequence[t] = static_cast<std::uint8_t>(writers_[t].sequence);
       seen.status[t] = ToStatus(w->status.Peek());
@@ -134,6 +136,7 @@ class Observer {
     if (group == nullptr) return;
     seen->last_writer = ToPointer(group->last_writer.Peek());
     seen->group_size = static_cast<std::uint8_t>(group->size.Peek());
+    seen->running = static_cast<std::uint8_t>(group->running.Newest());
   }
 
   std::array<Frame, model::kMaxThreads> writers_{};

@@ -4,23 +4,40 @@
 #include <gtest/gtest.h>
 
 #include <initializer_list>
+#include <random>
+#include <vector>
 
 #include "model/tests/behaviour.h"
 
 namespace bellwether::model {
 namespace {
 
-// What an implementation shows that is in `s`, right after thread t has taken `action`.
-Observed Shown(const State& before, const State& s, size_t t) {
+bool LoadsTheMemTableTail(Action action) {
+  return action == Action::EnterAsMemTableWriter || action == Action::ExitAsMemTableWriter;
+}
+
+// What an implementation shows that takes `action` by thread t from `before` to `s`.
+Observed Shown(const Config& config, const State& before, const State& s, Action action, size_t t) {
   Observed seen;
   seen.newest_writer = s.newest_writer;
+  seen.newest_memtable_writer = s.newest_memtable_writer;
   seen.last_sequence = s.last_sequence;
-  seen.poisoned = s.first_error != FirstError::kOK;
+  seen.poisoned = Poisoned(s);
   seen.state = s.state;
   seen.sequence = s.sequence;
   seen.status = s.status;
-  seen.loaded = before.newest_writer;
-  seen.writer = before.cursor[t].null() ? before.last_writer[t] : before.cursor[t];
+  if (action == Action::Write_Return) {
+    seen.sequence[t] = before.sequence[t];
+    seen.status[t] = s.outcome[t].last().status;
+  }
+  seen.loads = true;
+  seen.loaded = LoadsTheMemTableTail(action) ? before.newest_memtable_writer : before.newest_writer;
+  seen.loaded_poisoned = Poisoned(before);
+  seen.writer = WriterOf(config, before, action, t);
+  if (s.write_group[t].null()) return seen;
+  seen.last_writer = s.last_writer[Frame(s, t)];
+  seen.group_size = s.group_size[Frame(s, t)];
+  seen.running = s.running[Frame(s, t)];
   return seen;
 }
 
@@ -29,7 +46,8 @@ class LockstepTest : public testing::Test {
   std::string_view Follow(Action action, size_t t) {
     State next = state_;
     EXPECT_TRUE(Apply(config_, action, t, &next)) << ActionName(action);
-    const std::string_view wrong = lockstep_.Take(action, t, Shown(state_, next, t));
+    const std::string_view wrong =
+        lockstep_.Take(action, t, Shown(config_, state_, next, action, t));
     if (wrong.empty()) state_ = next;
     return wrong;
   }
@@ -51,29 +69,32 @@ TEST_F(LockstepTest, FollowsTheModel) {
 
 TEST_F(LockstepTest, RejectsAnActionThatIsNotEnabled) {
   FollowAll({{0, Action::Write}});
-  EXPECT_EQ(lockstep_.Take(Action::JoinBatchGroup, 0, Shown(state_, state_, 0)), "not enabled");
+  EXPECT_EQ(lockstep_.Take(Action::JoinBatchGroup, 0, {}), "not enabled");
   EXPECT_EQ(lockstep_.state(), state_);
 }
 
 TEST_F(LockstepTest, RejectsTheActionOfAnotherThread) {
   FollowAll({{0, Action::Write}});
-  EXPECT_EQ(lockstep_.Take(Action::LinkOne, 1, Shown(state_, state_, 1)), "not enabled");
+  EXPECT_EQ(lockstep_.Take(Action::LinkOne, 1, {}), "not enabled");
 }
 
 TEST_F(LockstepTest, NamesTheVariableThatDiffers) {
   FollowAll({{0, Action::Write}});
   State next = state_;
   ASSERT_TRUE(Apply(config_, Action::LinkOne, 0, &next));
-  const Observed right = Shown(state_, next, 0);
+  const Observed right = Shown(config_, state_, next, Action::LinkOne, 0);
   const auto take = [&](auto&& change) {
     Observed wrong = right;
     change(wrong);
     return Lockstep(lockstep_).Take(Action::LinkOne, 0, wrong);
   };
   EXPECT_EQ(take([](Observed& seen) { seen.newest_writer = Pointer(1, 1); }), "newest_writer");
+  EXPECT_EQ(take([](Observed& seen) { seen.newest_memtable_writer = Pointer(0, 1); }),
+            "newest_memtable_writer");
   EXPECT_EQ(take([](Observed& seen) { seen.last_sequence = 1; }), "last_sequence");
   EXPECT_EQ(take([](Observed& seen) { seen.poisoned = true; }), "first_error");
   EXPECT_EQ(take([](Observed& seen) { seen.state[0] = STATE_COMPLETED; }), "state");
+  EXPECT_EQ(take([](Observed& seen) { seen.blocked[0] = true; }), "state");
   EXPECT_EQ(take([](Observed& seen) { seen.sequence[0] = 7; }), "sequence");
   EXPECT_EQ(take([](Observed&) {}), "");
 }
@@ -86,7 +107,7 @@ TEST_F(LockstepTest, NamesTheWriterThatDiffers) {
              {0, Action::WriteToWAL}});
   State next = state_;
   ASSERT_TRUE(Apply(config_, Action::InsertInto, 0, &next));
-  Observed seen = Shown(state_, next, 0);
+  Observed seen = Shown(config_, state_, next, Action::InsertInto, 0);
   seen.writer = Pointer(1, 1);
   EXPECT_EQ(lockstep_.Take(Action::InsertInto, 0, seen), "the Writer of the action");
 }
@@ -103,7 +124,7 @@ TEST_F(LockstepTest, NamesTheResultThatDiffers) {
              {0, Action::ExitAsBatchGroupLeader}});
   ASSERT_EQ(next, state_);
   ASSERT_TRUE(Apply(config_, Action::Write_Return, 0, &next));
-  Observed seen = Shown(state_, next, 0);
+  Observed seen = Shown(config_, state_, next, Action::Write_Return, 0);
   seen.sequence[0] = 1;
   seen.status[0] = WriteStatus::kAborted;
   EXPECT_EQ(Lockstep(lockstep_).Take(Action::Write_Return, 0, seen), "status");
@@ -123,7 +144,7 @@ class StaleLoadTest : public LockstepTest {
                {0, Action::LinkOne},
                {1, Action::LinkOne},
                {0, Action::JoinBatchGroup}});
-    seen_ = Shown(state_, state_, 0);
+    seen_ = Shown(config_, state_, state_, Action::EnterAsBatchGroupLeader, 0);
     seen_.loaded = Pointer(0, 1);
     seen_.last_writer = Pointer(0, 1);
     seen_.group_size = 1;
@@ -155,6 +176,156 @@ TEST_F(StaleLoadTest, FromBeforeItsOwnStepIsRejected) {
   seen_.loaded = Pointer();
   EXPECT_EQ(lockstep_.Take(Action::EnterAsBatchGroupLeader, 0, seen_),
             "newest_writer, as it was loaded");
+}
+
+Config EveryOption(Mode mode) {
+  Config config;
+  config.mode = mode;
+  config.threads = 3;
+  config.writes = 2;
+  config.wal_errors = true;
+  config.memtable_errors = true;
+  config.SetSync({1, 1});
+  config.callback_fails.Add({2, 1});
+  config.disable_memtable.Add({0, 2});
+  return config;
+}
+
+struct Behaviour {
+  std::vector<TestStep> steps;
+  std::vector<State> states;  // one more than steps
+};
+
+// Some thread takes some step, until none can: a behaviour for each seed.
+Behaviour Random(const Config& config, unsigned seed) {
+  Behaviour behaviour;
+  State s = Initial(config);
+  behaviour.states.push_back(s);
+  std::minstd_rand random(seed + 1);
+  for (;;) {
+    std::vector<TestStep> enabled;
+    for (size_t t = 0; t < config.threads; t++) {
+      for (const ActionInfo& info : kActions) {
+        if (Enabled(config, s, info.action, t)) enabled.push_back({t, info.action});
+      }
+    }
+    if (enabled.empty()) return behaviour;
+    const TestStep step = enabled[random() % enabled.size()];
+    Apply(config, step.action, step.thread, &s);
+    behaviour.steps.push_back(step);
+    behaviour.states.push_back(s);
+  }
+}
+
+TEST(LockstepOfEveryMode, FollowsWholeBehaviours) {
+  for (const ModeInfo& mode : kModes) {
+    const Config config = EveryOption(mode.mode);
+    for (unsigned seed = 0; seed < 100; seed++) {
+      const Behaviour behaviour = Random(config, seed);
+      Lockstep lockstep(config);
+      for (size_t i = 0; i < behaviour.steps.size(); i++) {
+        const TestStep step = behaviour.steps[i];
+        const Observed seen =
+            Shown(config, behaviour.states[i], behaviour.states[i + 1], step.action, step.thread);
+        ASSERT_EQ(lockstep.Take(step.action, step.thread, seen), "")
+            << mode.name << ", seed " << seed << ", step " << i << " " << ActionName(step.action);
+      }
+      EXPECT_EQ(lockstep.state(), behaviour.states.back());
+      EXPECT_EQ(lockstep.moved(), 0u);
+      EXPECT_TRUE(IsFinal(config, lockstep.state()));
+    }
+  }
+}
+
+// A writer that blocks while it waits shows STATE_LOCKED_WAITING in place of what it was.
+TEST(LockstepOfEveryMode, ABlockedWriterIsOneThatWaits) {
+  const Config config = EveryOption(Mode::kPipelinedParallel);
+  size_t blocked = 0;
+  for (unsigned seed = 0; seed < 20; seed++) {
+    const Behaviour behaviour = Random(config, seed);
+    Lockstep lockstep(config);
+    for (size_t i = 0; i < behaviour.steps.size(); i++) {
+      const TestStep step = behaviour.steps[i];
+      const State& next = behaviour.states[i + 1];
+      Observed seen = Shown(config, behaviour.states[i], next, step.action, step.thread);
+      for (size_t u = 0; u < config.threads; u++) {
+        bool stuck = InFlight(next, u);
+        for (const ActionInfo& info : kActions)
+          stuck = stuck && !Enabled(config, next, info.action, u);
+        seen.blocked[u] = stuck;
+        blocked += stuck;
+        if (stuck) seen.state[u] = STATE_COMPLETED;  // not looked at
+      }
+      ASSERT_EQ(lockstep.Take(step.action, step.thread, seen), "");
+    }
+  }
+  EXPECT_GT(blocked, 0u);
+}
+
+TEST(LockstepOfEveryMode, NamesWhatDiffersInTheGroup) {
+  Config config;
+  config.mode = Mode::kParallel;
+  Lockstep lockstep(config);
+  for (const TestStep step : {TestStep{0, Action::Write},
+                              {0, Action::LinkOne},
+                              {0, Action::JoinBatchGroup},
+                              {1, Action::Write},
+                              {1, Action::LinkOne},
+                              {0, Action::EnterAsBatchGroupLeader},
+                              {0, Action::WriteToWAL}}) {
+    Observed seen;
+    State next = lockstep.state();
+    ASSERT_TRUE(Apply(config, step.action, step.thread, &next));
+    seen = Shown(config, lockstep.state(), next, step.action, step.thread);
+    ASSERT_EQ(lockstep.Take(step.action, step.thread, seen), "");
+  }
+  State next = lockstep.state();
+  ASSERT_TRUE(Apply(config, Action::LaunchParallelMemTableWriters, 0, &next));
+  const Observed right =
+      Shown(config, lockstep.state(), next, Action::LaunchParallelMemTableWriters, 0);
+  const auto take = [&](auto&& change) {
+    Observed wrong = right;
+    change(wrong);
+    return Lockstep(lockstep).Take(Action::LaunchParallelMemTableWriters, 0, wrong);
+  };
+  EXPECT_EQ(take([](Observed& seen) { seen.running = 1; }), "running");
+  EXPECT_EQ(take([](Observed& seen) { seen.group_size = 1; }), "group_size");
+  EXPECT_EQ(take([](Observed& seen) { seen.last_writer = Pointer(0, 1); }), "last_writer");
+  EXPECT_EQ(take([](Observed&) {}), "");
+}
+
+// t1's group poisoned the path after t2 began to log; t2 saw no error yet.
+TEST(LockstepOfEveryMode, AStaleLookAtFirstErrorComesBeforeThePoison) {
+  Config config;
+  config.mode = Mode::kPipelined;
+  config.memtable_errors = true;
+  config.max_group = 1;
+  Lockstep lockstep(config);
+  const auto take = [&](size_t t, Action action) {
+    State next = lockstep.state();
+    EXPECT_TRUE(Apply(config, action, t, &next)) << ActionName(action);
+    const Observed seen = Shown(config, lockstep.state(), next, action, t);
+    EXPECT_EQ(lockstep.Take(action, t, seen), "") << ActionName(action);
+  };
+  const auto run_until = [&](size_t t, Action until) {
+    while (lockstep.state().pc[t] != until) take(t, lockstep.state().pc[t]);
+  };
+  take(0, Action::Write);
+  run_until(0, Action::InsertInto);
+  take(1, Action::Write);
+  run_until(1, Action::WriteToWAL_FirstError);
+  take(0, Action::MemTableError);
+  run_until(0, Action::ExitAsMemTableWriter);
+  ASSERT_TRUE(Poisoned(lockstep.state()));
+
+  State next = lockstep.state();
+  next.pc[1] = Action::WriteToWAL;
+  Observed seen = Shown(config, lockstep.state(), next, Action::WriteToWAL_FirstError, 1);
+  seen.loaded_poisoned = false;
+  EXPECT_EQ(lockstep.Take(Action::WriteToWAL_FirstError, 1, seen), "");
+  EXPECT_EQ(lockstep.moved(), 1u);
+  EXPECT_EQ(lockstep.state(), next);
+  EXPECT_EQ(lockstep.history()[lockstep.history().size - 1u], (Taken{Action::Poison, 0}));
 }
 
 }  // namespace
