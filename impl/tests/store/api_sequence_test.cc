@@ -23,6 +23,9 @@ enum class Call : uint8_t {
   kPut,
   kDelete,
   kWrite,
+  kPrepare,
+  kCommit,
+  kRollback,
   kGet,
   kMultiGet,
   kIterate,
@@ -33,10 +36,11 @@ enum class Call : uint8_t {
   kPowerFailure
 };
 
-constexpr std::array<const char*, 11> kCallNames{"Put",      "Delete",  "Write",       "Get",
-                                                 "MultiGet", "Iterate", "Snapshot",    "Sync",
-                                                 "Reopen",   "Kill",    "PowerFailure"};
+constexpr std::array<const char*, 14> kCallNames{
+    "Put",      "Delete",  "Write",    "Prepare", "Commit", "Rollback", "Get",
+    "MultiGet", "Iterate", "Snapshot", "Sync",    "Reopen", "Kill",     "PowerFailure"};
 constexpr uint32_t kKeys = 6;
+constexpr uint32_t kTransactions = 3;
 
 struct Step {
   Call call = Call::kGet;
@@ -68,10 +72,38 @@ enum class Mutant {
   kBatchesInReverse,
   kIgnoresSnapshots,
   kSyncsNothing,
+  kForgetsRollbacks,
+  kCommitsWithoutTheLastOperation,
   kReopensWithoutTheLastWrite
 };
 
 std::string KeyOf(uint32_t key) { return std::string(1, static_cast<char>('a' + key % kKeys)); }
+
+// In their order: the key, and its value unless it is deleted. The handler of WriteBatch::Iterate.
+struct Operations : std::vector<std::pair<std::string, std::optional<std::string>>> {
+  Status Put(std::string_view key, std::string_view value) {
+    emplace_back(key, value);
+    return Status::OK();
+  }
+  Status Delete(std::string_view key) {
+    emplace_back(key, std::nullopt);
+    return Status::OK();
+  }
+
+  void Apply(Contents* contents) const {
+    for (const auto& [key, value] : *this) {
+      contents->erase(key);
+      if (value) contents->emplace(key, *value);
+    }
+  }
+};
+
+// What a store holds: its contents, and the transactions that can be decided.
+struct State {
+  Contents contents;
+  std::map<std::string, Operations> prepared;
+  bool operator==(const State&) const = default;
+};
 
 // The store beside its model. Each step returns what differs, if anything.
 class Sequence {
@@ -100,16 +132,21 @@ class Sequence {
       case Call::kDelete:
       case Call::kWrite:
         return Write(step);
+      case Call::kPrepare:
+        return Prepare(step);
+      case Call::kCommit:
+      case Call::kRollback:
+        return Decide(step);
       case Call::kGet:
       case Call::kMultiGet:
         return Read(step);
       case Call::kIterate:
         return Iterate(step);
       case Call::kSnapshot:
-        views_.push_back({store_->GetSnapshot(), contents_});
+        views_.push_back({store_->GetSnapshot(), state_.contents});
         return std::nullopt;
       case Call::kSync:
-        possible_ = {contents_};
+        possible_ = {state_};
         return mutant_ == Mutant::kSyncsNothing ? std::nullopt : Failed("Sync", store_->Sync());
       case Call::kReopen:
         return Reopen();
@@ -144,11 +181,12 @@ class Sequence {
   }
 
   Differs OpenWithEverything() {
-    possible_ = {contents_};
+    possible_ = {state_};
     const SequenceNumber next = next_;
     if (Differs failed = Open(RecoveryMode::kTolerateTornTail)) return failed;
     if (next_ != next) return "recovery ends before sequence " + std::to_string(next_);
-    return Compare({{}, contents_}, "");
+    if (Recovered() != state_.prepared) return "the recovered transactions";
+    return Compare({{}, state_.contents}, "");
   }
 
   // Cuts one byte off the newest log that holds any.
@@ -170,42 +208,101 @@ class Sequence {
   Differs PowerFailure(const Step& step) {
     disk_.Crash(step.number);
     if (Differs failed = Open(RecoveryMode::kPointInTime)) return failed;
-    contents_ = AllFrom({}, "");
-    if (std::find(possible_.begin(), possible_.end(), contents_) == possible_.end()) {
+    state_ = {AllFrom({}, ""), Recovered()};
+    if (std::find(possible_.begin(), possible_.end(), state_) == possible_.end()) {
       return "after a power failure: a state that never was, or one before the last sync";
     }
-    possible_ = {contents_};
+    possible_ = {state_};
     return std::nullopt;
   }
 
-  Differs Write(const Step& step) {
-    std::vector<std::pair<std::string, std::optional<std::string>>> operations;
-    const uint32_t count = step.call == Call::kWrite ? step.number % 5 : 1;
+  std::map<std::string, Operations> Recovered() const {
+    std::vector<RecoveredTransaction> transactions;
+    std::map<std::string, Operations> recovered;
+    if (!store_->RecoveredTransactions(&transactions).ok()) return recovered;
+    for (const RecoveredTransaction& transaction : transactions) {
+      (void)transaction.batch.Iterate(&recovered[transaction.xid]);
+    }
+    return recovered;
+  }
+
+  static Operations OperationsOf(const Step& step) {
+    Operations operations;
+    const bool one = step.call == Call::kPut || step.call == Call::kDelete;
+    const uint32_t count = one ? 1 : step.number % 5;
     for (uint32_t i = 0; i < count; ++i) {
-      const bool deletion = step.call == Call::kDelete ||
-                            (step.call == Call::kWrite && ((step.number >> i) & 1) != 0);
+      const bool deletion = one ? step.call == Call::kDelete : ((step.number >> i) & 1) != 0;
       operations.emplace_back(
           KeyOf(step.key + i * step.number),
           deletion ? std::nullopt : std::optional(std::to_string(step.number + i)));
     }
-    for (const auto& [key, value] : operations) {
-      contents_.erase(key);
-      if (value) contents_.emplace(key, *value);
-    }
+    return operations;
+  }
+
+  // What is logged now may come back after a power failure; has to, if it was synced.
+  void Logged(const Step& step) {
     if (step.sync) possible_.clear();
-    possible_.push_back(contents_);
+    possible_.push_back(state_);
+  }
+
+  Differs Write(const Step& step) {
+    Operations operations = OperationsOf(step);
+    operations.Apply(&state_.contents);
+    Logged(step);
     if (mutant_ == Mutant::kBatchesInReverse) std::reverse(operations.begin(), operations.end());
-    const WriteResult result = Write(step, operations);
-    const SequenceNumber first = operations.empty() ? 0 : next_;
-    next_ += operations.size();
+    return Took(operations.size(), Write(step, operations));
+  }
+
+  // A write that consumed `count` sequences.
+  Differs Took(size_t count, const WriteResult& result) {
+    const SequenceNumber first = count == 0 ? 0 : next_;
+    next_ += count;
     if (!result.status.ok()) return Failed("Write", result.status);
     if (result.sequence != first) return "sequence " + std::to_string(result.sequence);
     return std::nullopt;
   }
 
-  WriteResult Write(
-      const Step& step,
-      const std::vector<std::pair<std::string, std::optional<std::string>>>& operations) {
+  static std::string XidOf(const Step& step) {
+    return "x" + std::to_string(step.key % kTransactions);
+  }
+
+  Differs Prepare(const Step& step) {
+    Operations operations = OperationsOf(step);
+    const bool taken = state_.prepared.contains(XidOf(step));
+    if (!taken) state_.prepared[XidOf(step)] = operations;
+    if (!taken) Logged(step);
+    WriteBatch batch;
+    const bool forgets = mutant_ == Mutant::kCommitsWithoutTheLastOperation;
+    if (forgets && !operations.empty()) operations.pop_back();
+    for (const auto& [key, value] : operations) {
+      (void)(value ? batch.Put(key, *value) : batch.Delete(key));
+    }
+    const Status status = store_->Prepare({.sync = step.sync}, XidOf(step), &batch);
+    if (!taken) return Failed("Prepare", status);
+    return status.code() == Status::Code::kInvalidArgument ? Differs()
+                                                           : "a xid that is prepared twice";
+  }
+
+  Differs Decide(const Step& step) {
+    const WriteOptions options{.sync = step.sync};
+    const auto found = state_.prepared.find(XidOf(step));
+    const bool prepared = found != state_.prepared.end();
+    const bool commits = step.call == Call::kCommit;
+    const size_t count = prepared && commits ? found->second.size() : 0;
+    if (prepared && commits) found->second.Apply(&state_.contents);
+    if (prepared) state_.prepared.erase(found);
+    if (prepared) Logged(step);
+    WriteResult result;
+    if (commits) {
+      result = store_->Commit(options, XidOf(step));
+    } else if (!prepared || mutant_ != Mutant::kForgetsRollbacks) {
+      result.status = store_->Rollback(options, XidOf(step));
+    }
+    if (prepared) return Took(count, result);
+    return result.status.IsNotFound() ? Differs() : "a decision of what is not prepared";
+  }
+
+  WriteResult Write(const Step& step, const Operations& operations) {
     const WriteOptions options{.sync = step.sync};
     const bool forgets = mutant_ == Mutant::kForgetsDeletes;
     if (step.call == Call::kPut) {
@@ -225,7 +322,7 @@ class Sequence {
   // The newest state or that of a snapshot.
   View Choose(const Step& step) const {
     const size_t index = step.number % (views_.size() + 1);
-    return index == views_.size() ? View{{}, contents_} : views_[index];
+    return index == views_.size() ? View{{}, state_.contents} : views_[index];
   }
 
   ReadOptions OptionsOf(const View& view) const {
@@ -283,9 +380,9 @@ class Sequence {
   const Mutant mutant_;
   stress::SimulatedFileSystem disk_;
   std::unique_ptr<Store> store_;
-  Contents contents_;
-  std::vector<Contents> possible_{{}};  // after a power failure
-  std::vector<View> views_;             // of the snapshots
+  State state_;
+  std::vector<State> possible_{{}};  // after a power failure
+  std::vector<View> views_;          // of the snapshots
   SequenceNumber next_ = 1;
 };
 
@@ -308,7 +405,8 @@ TEST_P(ApiSequenceTest, BehavesAsAMap) { EXPECT_TRUE(HoldsFor(GetParam(), Mutant
 TEST_P(ApiSequenceTest, MutantsAreCaught) {
   for (const Mutant mutant :
        {Mutant::kForgetsDeletes, Mutant::kBatchesInReverse, Mutant::kIgnoresSnapshots,
-        Mutant::kSyncsNothing, Mutant::kReopensWithoutTheLastWrite}) {
+        Mutant::kSyncsNothing, Mutant::kForgetsRollbacks, Mutant::kCommitsWithoutTheLastOperation,
+        Mutant::kReopensWithoutTheLastWrite}) {
     EXPECT_FALSE(HoldsFor(GetParam(), mutant)) << "mutant " << static_cast<int>(mutant);
   }
 }

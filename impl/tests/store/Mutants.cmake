@@ -1,0 +1,108 @@
+# Builds a test against a header in which one place behaves wrongly, and expects it to fail as EXPECT says. A place
+# that is no longer there is an error: the mutant has to follow the code.
+
+# bellwether_add_mutant(NAME n SOURCE test.cc HEADER h BEFORE text AFTER text EXPECT regex LABELS l [PRESETS p]
+#                       [LIBRARIES l])
+function(bellwether_add_mutant)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;SOURCE;HEADER;BEFORE;AFTER;EXPECT" "LABELS;PRESETS;LIBRARIES")
+  set(target ${arg_NAME}_mutant)
+  bellwether_add_gtest(NAME ${target} LABELS ${arg_LABELS} PRESETS ${arg_PRESETS} SOURCES
+                       ${arg_SOURCE} LIBRARIES ${arg_LIBRARIES})
+  if(NOT TARGET ${target})
+    return()
+  endif()
+  set(header ${PROJECT_SOURCE_DIR}/impl/${arg_HEADER})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+  file(READ ${header} text)
+  string(FIND "${text}" "${arg_BEFORE}" place)
+  if(place EQUAL -1)
+    message(FATAL_ERROR "mutant ${arg_NAME}: impl/${arg_HEADER} no longer holds '${arg_BEFORE}'; adapt the mutant")
+  endif()
+  string(REPLACE "${arg_BEFORE}" "${arg_AFTER}" text "${text}")
+  set(overlay ${CMAKE_CURRENT_BINARY_DIR}/${target}_impl)
+  file(CONFIGURE OUTPUT ${overlay}/${arg_HEADER} CONTENT "${text}" @ONLY)
+  target_include_directories(${target} BEFORE PRIVATE ${overlay})
+  set(test ${target})
+  if(NOT BELLWETHER_PRESET STREQUAL "release")
+    set(test ${BELLWETHER_PRESET}.${target})
+  endif()
+  set_tests_properties(${test} PROPERTIES PASS_REGULAR_EXPRESSION "${arg_EXPECT}")
+endfunction()
+
+# As RocksDB does: its defects.
+set(upstream SOURCE upstream_defects_test.cc LIBRARIES bellwether_upstream_fixture)
+bellwether_add_mutant(
+  ${upstream} NAME upstream_L1 LABELS tsan PRESETS tsan
+  HEADER bellwether/write_thread/memtable_writers.h
+  BEFORE "    leader->state_mutex.lock();\n    write_group->status.Set(status);\n    leader->state_mutex.unlock();"
+  AFTER "    (void)leader;\n    write_group->status.Set(status);"
+  EXPECT "data race")
+bellwether_add_mutant(
+  ${upstream} NAME upstream_L2 LABELS negative
+  HEADER bellwether/write_thread/write_thread.h
+  BEFORE "  ExitAsBatchGroupLeader(write_group);\n  // Last,"
+  AFTER "  ExitAsBatchGroupLeader(write_group);\n  leader->status.Set(Status::OK());\n  // Last,"
+  EXPECT "FAILED  . EveryMode/UpstreamDefectTest.L2[A-Za-z]*/parallel,")
+bellwether_add_mutant(
+  ${upstream} NAME upstream_L7 LABELS negative
+  HEADER bellwether/write_path/write_path.h
+  BEFORE "      const Status error = FirstError();\n      Sync::OnAction"
+  AFTER "      const Status error = Status::OK();\n      Sync::OnAction"
+  EXPECT "FAILED  . EveryMode/UpstreamDefectTest.L7[A-Za-z]*/pipelined,")
+bellwether_add_mutant(
+  ${upstream} NAME upstream_L9 LABELS negative
+  HEADER bellwether/write_path/write_path.h
+  BEFORE "    group->status.Set(status);\n    SetLastSequence(group);"
+  AFTER "    if (status.ok()) SetLastSequence(group);\n    if (!status.ok()) group->leader.Get()->callback_status.Set(status);"
+  EXPECT "FAILED  . EveryMode/UpstreamDefectTest.L9[A-Za-z]*/serial,")
+
+# Two-phase commit: what the table of undecided transactions makes of each outcome …
+set(table SOURCE transactions_test.cc LABELS negative HEADER bellwether/store/transactions.h)
+bellwether_add_mutant(
+  ${table} NAME two_phase_prepare_not_synced
+  BEFORE "    options.callback = &follow;"
+  AFTER "    options.callback = &follow;\n    options.sync = options.sync && effect == Effect::kDecides;"
+  EXPECT "FAILED  . TransactionsTest.APrepareAndARollbackAreOnlyLogged")
+bellwether_add_mutant(
+  ${table} NAME two_phase_prepare_in_the_main_queue
+  BEFORE "options.disable_memtable = mark.Count() == 0;"
+  AFTER "options.disable_memtable = false;"
+  EXPECT "FAILED  . TransactionsTest.APrepareAndARollbackAreOnlyLogged")
+bellwether_add_mutant(
+  ${table} NAME two_phase_table_behind_the_log
+  BEFORE "      entry_->second.undecided = effect_ == Effect::kPrepares;"
+  AFTER "      (void)effect_;"
+  EXPECT "FAILED  . TransactionsTest.TheTableFollowsTheLog")
+bellwether_add_mutant(
+  ${table} NAME two_phase_refused_decision_decides
+  BEFORE "} else if (status.ok() == prepares) {"
+  AFTER "} else if (status.ok() && prepares) {"
+  EXPECT "FAILED  . TransactionsTest.WhatIsRefusedChangesNothing")
+bellwether_add_mutant(
+  ${table} NAME two_phase_unknown_outcome_forgotten
+  BEFORE "      transaction.unknown = true;"
+  AFTER "      table_.erase(entry);"
+  EXPECT "FAILED  . TransactionsTest.AfterAnUnknownOutcome")
+
+# … and what recovery makes of the marks.
+set(recovery SOURCE two_phase_recovery_test.cc LABELS negative LIBRARIES bellwether_store_fixture)
+bellwether_add_mutant(
+  ${recovery} NAME two_phase_prepare_takes_sequences HEADER bellwether/storage/write_batch.h
+  BEFORE "if (status.ok()) Marked(0, rep_.size());\n    return status;\n  }\n\n  // Makes an empty batch the commit"
+  AFTER "if (status.ok()) Marked(HeaderCount(), rep_.size());\n    return status;\n  }\n\n  // Makes an empty batch the commit"
+  EXPECT "FAILED  . EveryMode/TwoPhaseRecoveryTest")
+bellwether_add_mutant(
+  ${recovery} NAME two_phase_rollback_forgotten HEADER bellwether/storage/prepared_transactions.h
+  BEFORE "Status MarkRollback(std::string_view xid) {\n      changes.insert_or_assign(std::string(xid), std::nullopt);"
+  AFTER "Status MarkRollback(std::string_view) {"
+  EXPECT "FAILED  . EveryMode/TwoPhaseRecoveryTest")
+bellwether_add_mutant(
+  ${recovery} NAME two_phase_commit_is_empty HEADER bellwether/storage/prepared_transactions.h
+  BEFORE "      count += commit.Count();"
+  AFTER ""
+  EXPECT "FAILED  . EveryMode/TwoPhaseRecoveryTest")
+bellwether_add_mutant(
+  ${recovery} NAME two_phase_undecided_lost_between_logs HEADER bellwether/store/recovery.h
+  BEFORE "      position_ = reader.position();"
+  AFTER "      position_ = reader.next_sequence();"
+  EXPECT "FAILED  . EveryMode/TwoPhaseRecoveryTest")
