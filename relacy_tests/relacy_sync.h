@@ -9,6 +9,7 @@
 //             read-modify-writes touch
 //   SpinUntil an await: one step, enabled when the goal holds in the newest value; or, when
 //             blocking waits are explored, one load, so that BlockingAwaitState goes on
+//   Linger    nothing, or, where it is explored, one look
 //
 // Lifetime: each object holds a hidden rl::var, read with every operation and written by the
 // destructor. An operation that does not happen before the destructor is a race there; one after it
@@ -470,6 +471,11 @@ struct RelacySync {
   static T SpinUntil(const Atomic<T>& word, T goal_mask, const orders::LoadOrder& order,
                      const AwaitSite& /*site*/, const Where& where = Where::current()) {
     return settings.blocking_wait ? word.load(order, where) : word.Await(goal_mask, order, where);
+  }
+
+  template <class Enough>
+  static void Linger(const Enough& enough) {
+    if (settings.linger) (void)enough();
   }
 
   static void OnAction(const char* action, const void* writer) {

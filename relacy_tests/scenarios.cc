@@ -86,7 +86,16 @@ void AddSerial(std::vector<Scenario>* all) {
        {.name = "group_cap2_3x1",
         .what = "a group holds two writers",
         .writers = 3,
-        .options = GroupCap(2)}});
+        .options = GroupCap(2)},
+       {.name = "gather_2x1",
+        .what = "a leader with sync looks who is queued, before it collects its group",
+        .sync = 0b11,
+        .linger = true},
+       {.name = "gather_3x1",
+        .what = "the same with three writers",
+        .writers = 3,
+        .sync = 0b111,
+        .linger = true}});
 }
 
 void AddBlocking(std::vector<Scenario>* all) {

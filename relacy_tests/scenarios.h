@@ -44,6 +44,7 @@ struct Scenario {
   std::array<std::uint32_t, kMaxWriters> counts{1, 1, 1, 1, 1, 1};  // operations of a batch
   Fault fault = Fault::kNone;
   bool blocking_wait = false;
+  bool linger = false;
   LogSize log_size = LogSize::kSmall;
   WritePathOptions options{};
 };

@@ -19,6 +19,7 @@ struct OrderMutation {
 
 struct Settings {
   bool blocking_wait = false;  // SpinUntil gives up at once
+  bool linger = false;         // Linger looks once
   bool spurious = false;  // a weak CAS and a wait on a condition variable each fail once per object
   bool link_loop_as_one_step = false;
   bool assertions = true;  // of the header: each reads a shared word, so it is a step more a write

@@ -257,6 +257,7 @@ void Destroy() {
 Subject MakeSubject(const Scenario& chosen) {
   scenario = chosen;
   settings.blocking_wait = chosen.blocking_wait;
+  settings.linger = chosen.linger;
   if (StartLockstep(chosen)) {
     settings.on_action = [](const char* action, const void* writer) {
       observer.OnAction(world->path, action, writer, static_cast<std::size_t>(CurrentThread()));

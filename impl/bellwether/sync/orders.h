@@ -61,6 +61,11 @@ inline constexpr CasOrder LinkOne_Cas{"LinkOne_Cas", std::memory_order::acq_rel,
 inline constexpr LoadOrder EnterAsBatchGroupLeader_Load{"EnterAsBatchGroupLeader_Load",
                                                         std::memory_order::acquire};
 
+// Acquire: the leader walks link_older of every Writer up to this tail. Pairs with the release of
+// LinkOne_Cas (INV_GROUP).
+inline constexpr LoadOrder GatherBatchGroup_Load{"GatherBatchGroup_Load",
+                                                 std::memory_order::acquire};
+
 // Failure acquires: the leader walks the newcomers. Pairs with the release of LinkOne_Cas
 // (INV_GROUP). Success needs no order, and acquires only because compilers refuse a failure that is
 // stronger: the CAS publishes no Writer that LinkOne_Cas has not published (it continues that

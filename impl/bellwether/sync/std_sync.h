@@ -2,6 +2,7 @@
 // checkable. Thread safety: as the C++ standard library's.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -101,12 +102,31 @@ struct StdSync {
     }
     if ((value & goal_mask) != 0) return value;
     std::atomic<std::int32_t>& credit = credit_[site.index].value;
-    const bool sample = OneIn256();
+    const bool sample = Random() % 256 == 0;
     if (!sample && credit.load(std::memory_order::relaxed) < 0) return value;
     bool too_slow = false;
     value = YieldUntil(word, goal_mask, order, &too_slow);
     if (sample || too_slow) Learn(&credit, (value & goal_mask) != 0);
     return value;
+  }
+
+  // Yields to those that it waits for. Whether they come is learned: while mostly they do not, one
+  // call in 16 still waits for them.
+  template <class Enough>
+  static void Linger(const Enough& enough) {
+    using Clock = std::chrono::steady_clock;
+    if (enough()) return;
+    const std::int32_t credit = linger_credit_.value.load(std::memory_order::relaxed);
+    if (credit < 0 && Random() % 16 != 0) return;
+    const Clock::time_point end = Clock::now() + kMaxLinger;
+    bool paid = false;
+    while (!paid && Clock::now() < end) {
+      std::this_thread::yield();
+      paid = enough();
+    }
+    const std::int32_t next =
+        std::clamp(credit + (paid ? 1 : -1), -kMaxLingerCredit, kMaxLingerCredit);
+    linger_credit_.value.store(next, std::memory_order::relaxed);
   }
 
   static void OnAction(const char*, const void*) {}
@@ -117,6 +137,9 @@ struct StdSync {
  private:
   // About a microsecond: longer than a hand-off between two running threads.
   static constexpr int kSpins = 200;
+  // About half of what a sync takes.
+  static constexpr auto kMaxLinger = std::chrono::microseconds(150);
+  static constexpr std::int32_t kMaxLingerCredit = 8;
   static constexpr auto kMaxYield = std::chrono::microseconds(100);
   // A yield that takes longer has let another thread run; three of them, and the core is wanted.
   static constexpr auto kSlowYield = std::chrono::microseconds(3);
@@ -126,6 +149,7 @@ struct StdSync {
     std::atomic<std::int32_t> value;  // 0 at first: waiting is given a try
   };
   static inline std::array<Credit, kAwaitSites> credit_;
+  static inline Credit linger_credit_{kMaxLingerCredit};
 
   template <class T>
   static T YieldUntil(const Atomic<T>& word, T goal_mask, const orders::LoadOrder& order,
@@ -155,12 +179,12 @@ struct StdSync {
     credit->store(old - old / 1024 + (paid ? kStep : -kStep), std::memory_order::relaxed);
   }
 
-  static bool OneIn256() {
+  static std::uint32_t Random() {
     thread_local std::uint32_t state = 2463534242u;
     state ^= state << 13;
     state ^= state >> 17;
     state ^= state << 5;
-    return (state & 255) == 0;
+    return state;
   }
 
   static void Pause() {

@@ -11,6 +11,7 @@
 //   S::CondVar     wait(S::Mutex&), notify_one, notify_all; may wake spuriously
 //   S::SpinUntil   waits a little for a bit of `goal_mask` in `word`, if waiting there has paid
 //                  before (AwaitSite); gives back the last value that it saw
+//   S::Linger      may wait a little for enough(), a look at shared state; may give up at any time
 //   S::OnAction    told right after each action of the protocol, before the next shared access
 //   S::Assert      a condition of the protocol; production does not evaluate it
 //   S::kCacheLine  the alignment that keeps two words from sharing a line
@@ -64,6 +65,7 @@ concept SyncPolicy =
       {
         S::SpinUntil(const_atomic, value, orders::AwaitState_Load, JoinBatchGroup_AwaitState)
       } -> std::same_as<std::uint8_t>;
+      S::Linger(condition);
       S::OnAction("Write", static_cast<const void*>(nullptr));
       S::Assert(condition, "INV_ACK");
       { S::kCacheLine } -> std::convertible_to<std::size_t>;

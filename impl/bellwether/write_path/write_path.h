@@ -238,6 +238,7 @@ class WritePath {
   // The leader's part up to the log: a stall, the group, its callbacks, its record.
   void Lead(Thread* thread, Writer* w, Group* group) {
     const Status status = PreprocessWrite(thread, w);
+    if (w->sync) thread->GatherBatchGroup(w);
     thread->EnterAsBatchGroupLeader(w, group);
     group->status.Set(status);
     if (status.ok()) {

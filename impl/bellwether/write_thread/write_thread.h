@@ -47,6 +47,8 @@ class WriteThread {
 
   explicit WriteThread(const WritePathOptions& options)
       : options_(options),
+        last_group_size_(1),
+        behind_last_group_(false),
         write_stall_dummy_(WriteOptions{}, nullptr),
         newest_writer_(nullptr),
         newest_memtable_writer_(nullptr) {}
@@ -56,6 +58,10 @@ class WriteThread {
   // Queues `w` and waits until it leads, is called to the memtable phase, or is completed; returns
   // which. REQUIRES: w is new; the caller holds no lock that a leader takes.
   State JoinBatchGroup(Writer* w);
+
+  // Before a sync: waits a little for the writers of the group that has just left, who are on their
+  // way back, so that one sync does for all. REQUIRES: as EnterAsBatchGroupLeader, which follows.
+  void GatherBatchGroup(Writer* leader);
 
   // Collects the group of `leader`.
   // REQUIRES: JoinBatchGroup(leader) returned STATE_GROUP_LEADER; leader->batch is not null;
@@ -147,7 +153,10 @@ class WriteThread {
   const WritePathOptions options_;
   typename Sync::Mutex stall_mutex_;
   typename Sync::CondVar stall_cv_;  // the stall has ended, or may end
-  Writer write_stall_dummy_;         // the tail while the queue is stalled
+  // Belong to the leader: the size of the group before his, and whether he was queued behind it.
+  typename Sync::template Plain<std::size_t> last_group_size_;
+  typename Sync::template Plain<bool> behind_last_group_;
+  Writer write_stall_dummy_;  // the tail while the queue is stalled
   alignas(Sync::kCacheLine) Tail newest_writer_;
   alignas(Sync::kCacheLine) Tail newest_memtable_writer_;
 };
@@ -182,6 +191,20 @@ bool WriteThread<Sync, Batch>::LinkOne(Writer* w, Tail* newest_writer) {
   } while (!newest_writer->compare_exchange_weak(newest, w, orders::LinkOne_Cas));
   Sync::OnAction("LinkOne", w);
   return newest == nullptr;
+}
+
+template <SyncPolicy Sync, class Batch>
+void WriteThread<Sync, Batch>::GatherBatchGroup(Writer* leader) {
+  std::size_t queued = 1;
+  std::size_t expected = 0;
+  Writer* counted = leader;
+  Sync::Linger([&] {
+    Writer* const newest = newest_writer_.load(orders::GatherBatchGroup_Load);
+    for (Writer* w = newest; w != counted; w = w->link_older.Get()) ++queued;
+    counted = newest;
+    if (expected == 0) expected = last_group_size_.Get() + (behind_last_group_.Get() ? queued : 0);
+    return queued >= expected;
+  });
 }
 
 template <SyncPolicy Sync, class Batch>
@@ -220,6 +243,7 @@ void WriteThread<Sync, Batch>::EnterAsBatchGroupLeader(Writer* leader, WriteGrou
   }
   write_group->last_writer.Set(last_writer);
   write_group->size.Set(size);
+  last_group_size_.Set(size);
   Sync::OnAction("EnterAsBatchGroupLeader", leader);
   if (newest_skipped != nullptr) {
     Graft(last_writer, oldest_skipped, newest_skipped, newest_writer);
@@ -279,11 +303,13 @@ void WriteThread<Sync, Batch>::ExitAsBatchGroupFollower(Writer* w) {
 template <SyncPolicy Sync, class Batch>
 void WriteThread<Sync, Batch>::HandOff(Writer* last_writer) {
   Writer* head = newest_writer_.load(orders::ExitAsBatchGroupLeader_Load);
+  behind_last_group_.Set(false);
   if (head == last_writer &&
       newest_writer_.compare_exchange_strong(head, nullptr, orders::ExitAsBatchGroupLeader_Cas)) {
     Sync::OnAction("ExitAsBatchGroupLeader", last_writer);
     return;
   }
+  behind_last_group_.Set(true);
   CreateMissingNewerLinks(head);
   Writer* const next_leader = last_writer->link_newer.Get();
   next_leader->link_older.Set(nullptr);

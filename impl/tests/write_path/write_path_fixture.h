@@ -26,7 +26,12 @@ using Code = Status::Code;
 // StdSync, with each action told to the test.
 struct HookedSync : StdSync {
   static inline std::function<void(std::string_view)> on_action;
+  static inline bool patient = false;  // Linger waits for as long as it takes
   static void OnAction(const char* action, const void*) { on_action(action); }
+  template <class Enough>
+  static void Linger(const Enough& enough) {
+    while (patient && !enough()) std::this_thread::yield();
+  }
   template <class Condition>
   static void Assert(const Condition& condition, const char* tag) {
     EXPECT_TRUE(condition()) << tag;
@@ -168,6 +173,7 @@ class WritePathTest : public ::testing::TestWithParam<Mode> {
  protected:
   WritePathTest() {
     log_.gate = &gate_;
+    HookedSync::patient = false;
     HookedSync::on_action = [this](std::string_view action) { Count(action); };
   }
 

@@ -56,6 +56,24 @@ TEST_P(WritePathTest, ASyncLeaderTakesEverybody) {
   EXPECT_THAT(log_.records, ElementsAre("a", "bc*"));
 }
 
+TEST_P(WritePathTest, ASyncLeaderWaitsForAsManyAsTheGroupBeforeHad) {
+  Queue({'a'});
+  Queue({'b'}, /*sync=*/true);
+  Queue({'c'});
+  Run();
+  HookedSync::patient = true;
+  std::vector<std::thread> writers;
+  for (const char name : {'d', 'e'}) {
+    writers.emplace_back([this, name] {
+      const TestBatch batch{name};
+      EXPECT_TRUE(path_.Write({.sync = true}, &batch).status.ok());
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(log_.records.size(), 3u);
+  EXPECT_EQ(log_.records.back().size(), 3u) << "one sync for both: " << log_.records.back();
+}
+
 TEST_P(WritePathTest, AWriterThatLinksBeforeTheGraftComesAfterTheSkippedOnes) {
   int entered = 0;
   std::thread newcomer;
