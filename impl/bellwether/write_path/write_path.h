@@ -141,15 +141,20 @@ class WritePath {
   Status RunUnbatched(const Exclusive& exclusive) {
     Writer w(WriteOptions{}, nullptr);
     Writer nonmem_w(WriteOptions{}, nullptr);
-    relief_.fetch_add(1, orders::Relief_FetchAdd);
-    NotifyStall();
+    Sync::OnAction("Write", &w);
+    if (options_.max_log_bytes != 0) {
+      relief_.fetch_add(1, orders::Relief_FetchAdd);
+      Sync::OnAction("RunUnbatched", &w);
+      NotifyStall();
+    }
     write_thread_.EnterUnbatched(&w);
     if (options_.two_write_queues) nonmem_write_thread_.EnterUnbatched(&nonmem_w);
     const Status first_error = FirstError();
     Status status = first_error.ok() ? exclusive() : first_error;
     if (options_.two_write_queues) nonmem_write_thread_.ExitUnbatched(&nonmem_w);
     write_thread_.ExitUnbatched(&w);
-    relief_.fetch_sub(1, orders::Relief_FetchAdd);
+    if (options_.max_log_bytes != 0) relief_.fetch_sub(1, orders::Relief_FetchAdd);
+    Sync::OnAction("Write_Return", &w);
     return status;
   }
 
@@ -250,11 +255,18 @@ class WritePath {
   // Stalls while the log is too large, until a checkpoint is on its way. Who waits for the queue to
   // shrink the log (or to close) must not wait for a stall.
   Status PreprocessWrite(Thread* thread, Writer* leader) {
-    if (options_.max_log_bytes == 0 || !LogTooLarge() || Relieved()) return Status::OK();
+    if (options_.max_log_bytes == 0) return Status::OK();
+    const bool stalls = LogTooLarge() && relief_.load(orders::Relief_Load) == 0;
+    Sync::OnAction("PreprocessWrite", leader);
+    if (!stalls) return Status::OK();
+    const bool poisoned = Poisoned();
+    if (FirstErrorIsShared()) Sync::OnAction("PreprocessWrite_FirstError", leader);
+    if (poisoned) return Status::OK();
     if (leader->no_slowdown) {
       return Status::Incomplete("the write path is stalled, and the write has no_slowdown");
     }
-    thread->WriteStall(leader, [this] { return Relieved(); });
+    thread->WriteStall(leader,
+                       [this] { return relief_.load(orders::Relief_Load) > 0 || Poisoned(); });
     return Status::OK();
   }
 
@@ -263,11 +275,6 @@ class WritePath {
     const bool too_large = log_->BytesSinceCheckpoint() > options_.max_log_bytes;
     if (options_.two_write_queues) log_mutex_.unlock();
     return too_large;
-  }
-
-  bool Relieved() const {
-    return relief_.load(orders::Relief_Load) > 0 ||
-           first_error_.load(orders::FirstError_Load) != nullptr;
   }
 
   void NotifyStall() {
@@ -293,12 +300,10 @@ class WritePath {
   void WriteGroupToWAL(Group* group) {
     Writer* const leader = group->leader.Get();
     const Status first_error = FirstError();
-    // Pipelined, the memtable's leader may poison the path meanwhile: the look is a step of its
-    // own.
-    if (options_.enable_pipelined_write) Sync::OnAction("WriteToWAL_FirstError", leader);
+    if (FirstErrorIsShared()) Sync::OnAction("WriteToWAL_FirstError", leader);
     if (!first_error.ok()) {
       group->status.Set(first_error.With(Status::Code::kAborted));
-      if (!options_.enable_pipelined_write) Sync::OnAction("WriteToWAL", leader);
+      if (!FirstErrorIsShared()) Sync::OnAction("WriteToWAL", leader);
       return;
     }
     const SequenceNumber first = allocated_sequence_.Get() + 1;
@@ -390,13 +395,20 @@ class WritePath {
       last_sequence_.store(group->last_sequence.Get(), orders::SetLastSequence_Store);
       Sync::OnAction("SetLastSequence", group->leader.Get());
     } else {
-      const bool poisoned = !FirstError().ok();
-      if (options_.enable_pipelined_write) {
+      const bool poisoned = Poisoned();
+      if (FirstErrorIsShared()) {
         Sync::OnAction("SetLastSequence_FirstError", group->leader.Get());
       }
       if (!poisoned) Poison("Poison", &memtable_error_, status);
     }
   }
+
+  // Another leader may poison the path meanwhile: each look at first_error_ is a step of its own.
+  bool FirstErrorIsShared() const {
+    return options_.enable_pipelined_write || options_.two_write_queues;
+  }
+
+  bool Poisoned() const { return first_error_.load(orders::FirstError_Load) != nullptr; }
 
   Status FirstError() const {
     const Plain* const first_error = first_error_.load(orders::FirstError_Load);

@@ -235,16 +235,15 @@ bool WriteThread<Sync, Batch>::CompleteParallelMemTableWriter(Writer* w, const S
 
 template <SyncPolicy Sync, class Batch>
 void WriteThread<Sync, Batch>::WaitForMemTableWriters() {
-  if (newest_memtable_writer_.load(orders::WaitForMemTableWriters_Load) == nullptr) {
-    Sync::OnAction("WaitForMemTableWriters", nullptr);
-    return;
-  }
+  const bool empty = newest_memtable_writer_.load(orders::WaitForMemTableWriters_Load) == nullptr;
+  Sync::OnAction("WaitForMemTableWriters", nullptr);
+  if (empty) return;
   Writer marker(WriteOptions{}, nullptr);
-  if (!LinkOne(&marker, &newest_memtable_writer_)) {
+  if (!LinkOne(&marker, &newest_memtable_writer_, "WaitForMemTableWriters_LinkOne")) {
     AwaitState(&marker, STATE_MEMTABLE_WRITER_LEADER, WaitForMemTableWriters_AwaitState);
   }
   newest_memtable_writer_.store(nullptr, orders::WaitForMemTableWriters_Store);
-  Sync::OnAction("WaitForMemTableWriters", nullptr);
+  Sync::OnAction("WaitForMemTableWriters_Store", nullptr);
 }
 
 }  // namespace bellwether

@@ -37,8 +37,7 @@ void WriteThread<Sync, Batch>::NotifyStall() {
 
 template <SyncPolicy Sync, class Batch>
 void WriteThread<Sync, Batch>::BeginWriteStall(Writer* leader) {
-  LinkOne(&write_stall_dummy_, &newest_writer_);
-  Sync::OnAction("BeginWriteStall", leader);
+  LinkOne(&write_stall_dummy_, &newest_writer_, "BeginWriteStall");
   Writer* newer = &write_stall_dummy_;
   for (Writer* w = newer->link_older.Get(); w != leader;) {
     Writer* const older = w->link_older.Get();

@@ -133,7 +133,7 @@ class WriteThread {
   static constexpr std::uint8_t kMemTableStates =
       STATE_PARALLEL_MEMTABLE_CALLER | STATE_PARALLEL_MEMTABLE_WRITER | STATE_COMPLETED;
 
-  bool LinkOne(Writer* w, Tail* newest_writer);
+  bool LinkOne(Writer* w, Tail* newest_writer, const char* action);
   Writer* WaitForStallEnd(Tail* newest_writer);
   void BeginWriteStall(Writer* leader);
   void EndWriteStall();
@@ -163,7 +163,7 @@ class WriteThread {
 
 template <SyncPolicy Sync, class Batch>
 State WriteThread<Sync, Batch>::JoinBatchGroup(Writer* w) {
-  if (LinkOne(w, &newest_writer_)) {
+  if (LinkOne(w, &newest_writer_, "LinkOne")) {
     w->state.store(STATE_GROUP_LEADER, orders::OwnState_Store);
     Sync::OnAction("JoinBatchGroup", w);
     return STATE_GROUP_LEADER;
@@ -173,9 +173,9 @@ State WriteThread<Sync, Batch>::JoinBatchGroup(Writer* w) {
 }
 
 // True if the list was empty: the caller leads. While the queue is stalled nobody links: a writer
-// with no_slowdown fails at once, the others wait for the end of the stall.
+// with no_slowdown fails at once, the others wait for the end of the stall. `action` names the CAS.
 template <SyncPolicy Sync, class Batch>
-bool WriteThread<Sync, Batch>::LinkOne(Writer* w, Tail* newest_writer) {
+bool WriteThread<Sync, Batch>::LinkOne(Writer* w, Tail* newest_writer, const char* action) {
   Writer* newest = newest_writer->load(orders::LinkOne_Load);
   do {
     while (newest == &write_stall_dummy_ && w != &write_stall_dummy_) {
@@ -189,7 +189,7 @@ bool WriteThread<Sync, Batch>::LinkOne(Writer* w, Tail* newest_writer) {
     }
     w->link_older.Set(newest);
   } while (!newest_writer->compare_exchange_weak(newest, w, orders::LinkOne_Cas));
-  Sync::OnAction("LinkOne", w);
+  Sync::OnAction(action, w);
   return newest == nullptr;
 }
 
