@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "model/conform.h"
 #include "model/explorer.h"
 #include "model/mutants.h"
 #include "model/tla_text.h"
@@ -240,6 +241,79 @@ int Explore(const ExploreOptions& o, const std::string& command) {
   return report.Finish(o.json_file);
 }
 
+struct ConformOptions {
+  std::string file;
+  std::string interleaving_file;
+  std::string json_file;
+  bool progress = false;
+  uint64_t limit = 1'000'000'000;
+};
+
+void AddOptions(CLI::App& command, ConformOptions& o) {
+  command.add_option("FILE", o.file, "the trace (NDJSON)")->required();
+  command.add_option("--interleaving", o.interleaving_file,
+                     "write the order that was found, one line for each event: thread, action");
+  command.add_option("--json", o.json_file, "write the report");
+  command.add_flag("--progress", o.progress, "progress lines on stderr");
+  command.add_option("--limit", o.limit, "tried actions after which to give up (exit code 2)")
+      ->check(CLI::PositiveNumber);
+}
+
+// The row of a trace that was read; a failure sets the report's exit code.
+ReportRow JudgeTrace(const ConformOptions& o, const RecordedTrace& trace, Report* report) {
+  Progress progress(o.progress, "conform " + trace.mode, "events");
+  const Stopwatch stopwatch;
+  const Conformance found =
+      Conform(trace, o.limit, [&](uint64_t events) { progress.Update(events); });
+  ReportRow row{"conform",
+                trace.mode + ", " + std::to_string(trace.threads.size()) + " threads",
+                "ok",
+                {{"events", trace.events()},
+                 {"steps", found.applied},
+                 {"choices", found.choices},
+                 {"seconds", stopwatch.Seconds()}}};
+  if (found.verdict == Conformance::Verdict::kIncomplete) {
+    row.result = "INCOMPLETE: " + found.what;
+    report->Fail(ExitCode::kIncomplete);
+  } else if (found.verdict == Conformance::Verdict::kViolation) {
+    row.result = "FAILED: no interleaving explains " + found.what;
+    report->Fail(ExitCode::kSafety);
+  }
+  if (!WriteFile(o.interleaving_file, [&](std::ostream& stream) {
+        for (const RecordedEvent* event : found.steps) {
+          stream << TlaThread(event->thread) << ' ' << ActionName(event->action) << '\n';
+        }
+      })) {
+    report->Fail(ExitCode::kUsage);
+  }
+  return row;
+}
+
+int CheckTrace(const ConformOptions& o) {
+  Report report(kTool);
+  RecordedTrace trace;
+  std::ifstream stream(o.file, std::ios::binary);
+  if (!stream) {
+    PrintError(kTool, "cannot read " + o.file + ": " + std::strerror(errno));
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  ReportRow row{"conform", o.file, "", {}};
+  if (const std::optional<TraceProblem> problem = ReadTrace(stream, &trace)) {
+    row.result = "FAILED: " + problem->what;
+    report.Fail(problem->code);
+  } else {
+    row = JudgeTrace(o, trace, &report);
+  }
+  if (report.exit() == ExitCode::kOk) {
+    std::printf("%s: %s: %s %s\n", o.file.c_str(), row.bounds.c_str(), row.result.c_str(),
+                row.figures.dump().c_str());
+  } else {
+    PrintError(kTool, o.file + ": " + row.result);
+  }
+  report.Add(std::move(row));
+  return report.Finish(o.json_file);
+}
+
 }  // namespace
 }  // namespace bellwether::model
 
@@ -249,9 +323,15 @@ int main(int argc, char** argv) try {
   CLI::App* explore_command =
       app.add_subcommand("explore", "search every reachable state and check every invariant");
   bellwether::model::AddOptions(*explore_command, explore);
+  bellwether::model::ConformOptions conform;
+  CLI::App* conform_command = app.add_subcommand(
+      "conform", "check that a recorded execution (bellwether_stress run --trace) is a behaviour");
+  bellwether::model::AddOptions(*conform_command, conform);
   if (const std::optional<int> code = bellwether::ParseCommandLine(app, argc, argv)) return *code;
+  if (conform_command->parsed()) return bellwether::model::CheckTrace(conform);
   if (!explore_command->parsed()) {
-    bellwether::PrintError(app.get_name(), "a subcommand is required: explore; see --help");
+    bellwether::PrintError(app.get_name(),
+                           "a subcommand is required: explore or conform; see --help");
     return static_cast<int>(bellwether::ExitCode::kUsage);
   }
   return bellwether::model::Explore(explore,

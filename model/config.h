@@ -13,6 +13,7 @@
 #include "model/pointer.h"
 
 namespace bellwether::model {
+inline namespace BELLWETHER_MODEL_BOUNDS {
 
 enum class Mode : uint8_t { kSerial, kParallel, kPipelined, kPipelinedParallel };
 
@@ -37,6 +38,9 @@ class WriteSet {
   constexpr bool empty() const { return bits_ == std::array<uint8_t, kMaxThreads>{}; }
   constexpr void Add(Pointer w) {
     bits_[w.thread()] = static_cast<uint8_t>(bits_[w.thread()] | 1u << (w.incarnation() - 1));
+  }
+  constexpr void Remove(Pointer w) {
+    bits_[w.thread()] = static_cast<uint8_t>(bits_[w.thread()] & ~(1u << (w.incarnation() - 1)));
   }
 
  private:
@@ -75,4 +79,5 @@ constexpr Sequence<Pointer, kMaxThreads * kMaxWrites> AllWrites(const Config& co
   return writes;
 }
 
+}  // namespace BELLWETHER_MODEL_BOUNDS
 }  // namespace bellwether::model

@@ -13,10 +13,24 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace bellwether::model {
+// The explorer wants its states small, a trace has many threads: the model is compiled for both,
+// and types of other bounds are other types.
+#ifdef BELLWETHER_MODEL_WIDE
+#define BELLWETHER_MODEL_BOUNDS wide
+#else
+#define BELLWETHER_MODEL_BOUNDS narrow
+#endif
 
+namespace bellwether::model {
+inline namespace BELLWETHER_MODEL_BOUNDS {
+
+#ifdef BELLWETHER_MODEL_WIDE
+inline constexpr size_t kMaxThreads = 12;
+inline constexpr size_t kMaxWrites = 8;  // of each thread
+#else
 inline constexpr size_t kMaxThreads = 4;
-inline constexpr size_t kMaxWrites = 3;             // of each thread
+inline constexpr size_t kMaxWrites = 3;  // of each thread
+#endif
 inline constexpr size_t kPlaces = kMaxThreads + 1;  // where Writers are: the threads, and the dummy
 inline constexpr size_t kDummyPlace = kMaxThreads;
 
@@ -83,4 +97,5 @@ struct Sequence {
 
 using Writers = Sequence<Pointer, kMaxThreads>;
 
+}  // namespace BELLWETHER_MODEL_BOUNDS
 }  // namespace bellwether::model

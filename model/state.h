@@ -20,6 +20,7 @@
 #include "model/pointer.h"
 
 namespace bellwether::model {
+inline namespace BELLWETHER_MODEL_BOUNDS {
 
 // Prefixed as in RocksDB, whose names they are.
 enum WriterState : uint8_t {
@@ -97,6 +98,8 @@ struct State {
 static_assert(Action{} == Action::Write && STATE_INIT == 0, "a State of zeros is the initial one");
 static_assert(std::is_trivially_copyable_v<State>);
 static_assert(std::has_unique_object_representations_v<State>);
+
+}  // namespace BELLWETHER_MODEL_BOUNDS
 
 // The state as TLC dumps it, on one line: every variable as ` /\ name = value`, sorted by name, no
 // whitespace within a value.

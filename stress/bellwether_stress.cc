@@ -104,6 +104,8 @@ void AddOptions(const Command& command, CLI::App* app, CommandLine* line) {
   if (command.run == RunStress) {
     app->add_option("--file-system", options.file_system, "posix or simulated")
         ->check(CLI::IsMember({"posix", "simulated"}));
+    app->add_option("--trace", options.trace,
+                    "file for what the threads did, for `bellwether_model conform`");
   }
   if (command.run == RunStoreStage) {
     app->add_option("--batches", options.batches, "batches to measure, of all threads")

@@ -26,6 +26,7 @@ struct Options {
   uint64_t count = 0;       // crash: stores; kill: lives
   uint64_t batches = 0;     // store
   std::string mutant;       // crash
+  std::string trace;        // run: file for what the threads did; empty: no trace
 };
 
 void RunStress(const Options& options, Report* report);

@@ -2,12 +2,14 @@
 // is checked, the store is closed, opened again and compared.
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "bellwether/trace/trace_writer.h"
 #include "stress/commands.h"
 #include "stress/ledger.h"
 #include "stress/simulated_file_system.h"
@@ -17,17 +19,21 @@ namespace bellwether::stress {
 
 namespace {
 
-using CheckedStore = BasicStore<CheckedSync>;
+using TracedSync = TracingSync<WriteBatch, CheckedSync>;
 
 // Bounds the memory of a history; a run that reaches it ends early.
 constexpr uint64_t kWritesOfOneRun = 2'000'000;
+// A traced run ends early too: its rings hold every event, even if one thread leads all writes.
+constexpr uint64_t kWritesOfATrace = 5'000;
+constexpr size_t kEventsOfAThread = 16 * kWritesOfATrace;
 
 std::string Repeat(const Options& options, const Mode& mode, uint32_t threads) {
   char seconds[32];
   (void)std::snprintf(seconds, sizeof(seconds), "%g", options.seconds);
   return "run --mode " + std::string(mode.name) + " --threads " + std::to_string(threads) +
          " --seconds " + seconds + " --seed " + std::to_string(options.seed) + " --file-system " +
-         options.file_system + (options.pin ? " --pin" : "");
+         options.file_system + (options.pin ? " --pin" : "") +
+         (options.trace.empty() ? "" : " --trace " + options.trace);
 }
 
 struct RunResult {
@@ -39,20 +45,24 @@ struct RunResult {
 };
 
 // Writes and reads until the time is up. Leaves the store closed.
-void Live(const Options& options, uint32_t threads, const Workload& workload, CheckedStore* store,
-          Ledger* ledger, std::vector<ReadEvent>* reads, Progress* progress, RunResult* result) {
+template <SyncPolicy Sync>
+void Live(const Options& options, uint32_t threads, const Workload& workload,
+          BasicStore<Sync>* store, Ledger* ledger, std::vector<ReadEvent>* reads,
+          Progress* progress, RunResult* result, const std::function<void()>& at_rest) {
+  const uint64_t most = options.trace.empty() ? kWritesOfOneRun : kWritesOfATrace;
   AckTable table(threads, kWritesOfOneRun / threads);
-  Workers<CheckedSync> workers(workload,
-                               {.seed = options.seed, .read_percent = 30, .pin = options.pin},
-                               ledger->next_number(), store, &table);
+  Workers<Sync> workers(
+      workload, {.seed = options.seed, .writes = most, .read_percent = 30, .pin = options.pin},
+      ledger->next_number(), store, &table);
   const Stopwatch stopwatch;
   workers.Start();
-  while (stopwatch.Seconds() < options.seconds && table.Returned() < kWritesOfOneRun) {
+  while (stopwatch.Seconds() < options.seconds && table.Returned() < most) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     progress->Update(table.Returned());
   }
   workers.Stop();
   workers.Join();
+  at_rest();
   *reads = workers.TakeReads();
   ledger->EndLife(table, /*closed=*/false);
   result->operations = ledger->acknowledged();
@@ -67,6 +77,21 @@ void Live(const Options& options, uint32_t threads, const Workload& workload, Ch
   }
 }
 
+// Live, and what its threads did goes to the file of the trace.
+void LiveTraced(const Options& options, const Mode& mode, uint32_t threads,
+                const Workload& workload, BasicStore<TracedSync>* store, Ledger* ledger,
+                std::vector<ReadEvent>* reads, Progress* progress, RunResult* result) {
+  Trace trace(kEventsOfAThread);
+  const SequenceNumber last_sequence = store->GetSnapshot().sequence();
+  trace.Begin();
+  Live(options, threads, workload, store, ledger, reads, progress, result, [&] { trace.End(); });
+  const Status status = TraceWriter(trace, mode.options, last_sequence).WriteTo(options.trace);
+  if (result->violation || status.ok()) return;
+  result->violation = Violation{"trace", status.ToString()};
+  result->code = ExitCode::kUsage;
+}
+
+template <SyncPolicy Sync>
 RunResult RunOne(const Options& options, const Mode& mode, uint32_t threads,
                  FileSystem* file_system, const std::string& directory) {
   RunResult result;
@@ -76,12 +101,18 @@ RunResult RunOne(const Options& options, const Mode& mode, uint32_t threads,
   Progress progress(options.progress, "run " + std::string(mode.name), "operations");
   std::vector<ReadEvent> reads;
   for (int life = 0; life < 2 && !result.violation; ++life) {
-    std::unique_ptr<CheckedStore> store;
-    if (const Status status = CheckedStore::Open(store_options, directory, &store); !status.ok()) {
+    std::unique_ptr<BasicStore<Sync>> store;
+    if (const Status status = BasicStore<Sync>::Open(store_options, directory, &store);
+        !status.ok()) {
       result.violation = Violation{"open", status.ToString()};
       result.code = life == 0 ? ExitCode::kUsage : ExitCode::kDataLost;
     } else if (life == 0) {
-      Live(options, threads, workload, store.get(), &ledger, &reads, &progress, &result);
+      if constexpr (std::is_same_v<Sync, TracedSync>) {
+        LiveTraced(options, mode, threads, workload, store.get(), &ledger, &reads, &progress,
+                   &result);
+      } else {
+        Live(options, threads, workload, store.get(), &ledger, &reads, &progress, &result, [] {});
+      }
     } else {
       result.violation =
           ledger.CheckRecovered(file_system, directory, *store, Survival::kAcknowledged, reads);
@@ -94,6 +125,12 @@ RunResult RunOne(const Options& options, const Mode& mode, uint32_t threads,
 }  // namespace
 
 void RunStress(const Options& options, Report* report) {
+  if (!options.trace.empty() && options.modes.size() * options.threads.size() != 1) {
+    PrintError("bellwether_stress",
+               "--trace: a trace is of one run: give one --mode, one --threads");
+    report->Fail(ExitCode::kUsage);
+    return;
+  }
   for (const Mode& mode : options.modes) {
     for (const uint32_t threads : options.threads) {
       const Stopwatch stopwatch;
@@ -115,7 +152,9 @@ void RunStress(const Options& options, Report* report) {
       FileSystem* const file_system =
           simulated ? static_cast<FileSystem*>(&disk) : PosixFileSystem::Default();
       const std::string path = simulated ? "/store" : directory.path() + "/store";
-      const RunResult result = RunOne(options, mode, threads, file_system, path);
+      const RunResult result = options.trace.empty()
+                                   ? RunOne<CheckedSync>(options, mode, threads, file_system, path)
+                                   : RunOne<TracedSync>(options, mode, threads, file_system, path);
       row.figures = {{"operations", result.operations},
                      {"reads", result.reads},
                      {"groups", result.stats.groups},

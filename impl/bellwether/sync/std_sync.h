@@ -102,7 +102,7 @@ struct StdSync {
     }
     if ((value & goal_mask) != 0) return value;
     std::atomic<std::int32_t>& credit = credit_[site.index].value;
-    const bool sample = Random() % 256 == 0;
+    const bool sample = RandomBits() % 256 == 0;
     if (!sample && credit.load(std::memory_order::relaxed) < 0) return value;
     bool too_slow = false;
     value = YieldUntil(word, goal_mask, order, &too_slow);
@@ -117,7 +117,7 @@ struct StdSync {
     using Clock = std::chrono::steady_clock;
     if (enough()) return;
     const std::int32_t credit = linger_credit_.value.load(std::memory_order::relaxed);
-    if (credit < 0 && Random() % 16 != 0) return;
+    if (credit < 0 && RandomBits() % 16 != 0) return;
     const Clock::time_point end = Clock::now() + kMaxLinger;
     bool paid = false;
     while (!paid && Clock::now() < end) {
@@ -179,7 +179,7 @@ struct StdSync {
     credit->store(old - old / 1024 + (paid ? kStep : -kStep), std::memory_order::relaxed);
   }
 
-  static std::uint32_t Random() {
+  static std::uint32_t RandomBits() {
     thread_local std::uint32_t state = 2463534242u;
     state ^= state << 13;
     state ^= state >> 17;
