@@ -174,13 +174,17 @@ class Search {
     const ExpectedFields fields =
         ExpectedEvent(after.config, after.sequences, before, after.state, event.thread)
             .Of(event.action);
+    std::string difference;
     for (const auto& [name, recorded] : event.fields) {
       const auto field = std::find_if(fields.begin(), fields.end(),
                                       [&](const auto& f) { return f.first == name; });
       const std::string wanted = field == fields.end() ? "nothing" : field->second;
-      if (recorded != wanted) return "'" + name + "' is " + recorded + ", not " + wanted;
+      if (recorded == wanted) continue;
+      if (!difference.empty()) difference.append(", ");
+      difference.append("'").append(name).append("' is ").append(recorded);
+      difference.append(", not ").append(wanted);
     }
-    return {};
+    return difference;
   }
 
   // Thread t has no write in flight any more.
@@ -224,11 +228,10 @@ class Search {
     std::vector<Choice> choices;
     while (result->applied < limit_) {
       const std::vector<size_t> threads = Advance(&node, result);
-      if (node.total > best_.total) {
-        best_ = node;
-        best_steps_ = result->steps;
+      if (threads.empty()) {
+        if (Complete(node)) return true;
+        Judge(node, *result);
       }
-      if (threads.empty() && Complete(node)) return true;
       progress_(node.total);
       if (!threads.empty() && (threads.size() == 1 || visited_.insert(Key(node)).second)) {
         if (threads.size() > 1) {
@@ -303,26 +306,42 @@ class Search {
     return std::to_string(first) + ' ' + std::to_string(second);
   }
 
-  // Where the search that got furthest stands: the first event that does not fit, but for those
-  // that only wait for another thread.
-  std::string Explain() const {
+  // The first event that does not fit; before it, none that only waits for another thread counts.
+  // Null: all have their place.
+  const RecordedEvent* FirstUnexplained(const Node& node, Fit* reason) const {
     const RecordedEvent* first = nullptr;
-    Fit reason;
     bool first_waits = true;
     for (size_t t = 0; t < trace_.threads.size(); t++) {
-      const RecordedEvent* const event = Next(best_, t);
+      const RecordedEvent* const event = Next(node, t);
       if (event == nullptr) continue;
-      Node next = best_;
+      Node next = node;
       const Fit fit = Take(*event, &next);
-      const bool waits =
-          !fit.enabled && Awaits(event->action) && best_.state.pc[t] == event->action;
+      const bool waits = !fit.enabled && Awaits(event->action) && node.state.pc[t] == event->action;
       const bool sooner = first == nullptr || (first_waits && !waits) ||
                           (first_waits == waits && event->line < first->line);
       if (!sooner) continue;
       first = event;
-      reason = fit;
+      *reason = fit;
       first_waits = waits;
     }
+    return first;
+  }
+
+  // `node` is a dead end. What is told in the end is the one whose first unexplained event comes
+  // last in the trace: no interleaving explains that one, and every earlier event has a place.
+  void Judge(const Node& node, const Conformance& result) {
+    Fit reason;
+    const RecordedEvent* const event = FirstUnexplained(node, &reason);
+    const size_t line = event == nullptr ? SIZE_MAX : event->line;
+    if (line <= best_line_) return;
+    best_line_ = line;
+    best_ = node;
+    best_steps_ = result.steps;
+  }
+
+  std::string Explain() const {
+    Fit reason;
+    const RecordedEvent* const first = FirstUnexplained(best_, &reason);
     return first == nullptr ? ExplainEnd() : Describe(*first, reason);
   }
 
@@ -356,7 +375,8 @@ class Search {
   const RecordedTrace& trace_;
   const uint64_t limit_;
   const std::function<void(uint64_t)>& progress_;
-  Node best_;
+  Node best_;  // the best dead end
+  size_t best_line_ = 0;
   std::vector<const RecordedEvent*> best_steps_;
   std::unordered_set<std::string> visited_;
 };
