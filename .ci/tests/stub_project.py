@@ -48,6 +48,7 @@ class StubProject(unittest.TestCase):
                 self.reports(path)
         self.reports("spec/tlc")
         self.reports("model/parity.py")
+        self.reports("stress/trace_runs.py")
         for name in ("cmake", "ctest", "apt-get"):
             self.script(f"bin/{name}", "")
         self.script("bin/dpkg-query", """

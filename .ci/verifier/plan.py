@@ -11,6 +11,7 @@ STRESS = ("release", "bellwether_stress", "stress/bellwether_stress")
 TSAN = ("tsan", "bellwether_stress", "stress/bellwether_stress")
 ASAN = ("asan", "bellwether_stress", "stress/bellwether_stress")
 PARITY = "model/parity.py"
+TRACES = "stress/trace_runs.py"
 OTHER_MODES = "parallel pipelined pipelined_parallel two_queues two_queues_parallel"
 MODES = "serial " + OTHER_MODES
 RUN = f"run --mode {MODES} --directory build --seed {{seed}}"
@@ -39,7 +40,8 @@ class Check:
 
     def argv(self, seed, depth="default"):
         path = self.tool if isinstance(self.tool, str) else built_path(self.tool)
-        return [path, *self.args(depth).format(seed=seed, model=built_path(MODEL)).split()]
+        tools = {"model": built_path(MODEL), "stress": built_path(STRESS)}
+        return [path, *self.args(depth).format(seed=seed, **tools).split()]
 
     def needs(self):
         return self.built if isinstance(self.tool, str) else (self.tool, *self.built)
@@ -70,6 +72,11 @@ CHECKS = {
               quick=f"{RUN} --seconds 0.3 --threads 4", nightly=f"{RUN} --seconds 60"),
         Check("threads under ASan and UBSan", "run", ASAN, f"{RUN} --seconds 1",
               quick=f"{RUN} --seconds 0.3 --threads 4", nightly=f"{RUN} --seconds 60"),
+        Check("recorded runs conform to the model", "run", TRACES,
+              "--stress {stress} --model {model} --seed {seed} --runs 3",
+              quick="--stress {stress} --model {model} --seed {seed} --runs 1",
+              nightly="--stress {stress} --model {model} --seed {seed} --runs 100",
+              built=(STRESS, MODEL)),
         Check("power failures", "run", STRESS, f"crash --mode {MODES} --seed {{seed}} --count 200",
               quick=f"crash --mode {MODES} --seed {{seed}} --count 40",
               nightly=f"crash --mode {MODES} --seed {{seed}} --count 5000"),
