@@ -511,6 +511,10 @@ Published ==
 Contract == INSTANCE AtomicWrites WITH
   DurableWrites <- SyncWrites,
   UnseenWrites <- DisableMemtable,
+  Readers <- {},   \* readers and crashes: see Recovery
+  recovered <- 0,
+  snapshot <- <<>>,
+  seen <- <<>>,
   log <- [i \in 1..Len(log) |-> WritersOf(i)],
   durable <- synced,
   published <- CHOOSE n \in Published \cup {0} : \A i \in Published : i <= n,

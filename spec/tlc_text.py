@@ -22,6 +22,13 @@ SHARED_ERROR_ACTION = re.compile("(WriteToWAL|SetLastSequence)_FirstError")
 # The variables that a dump shows only in the configurations that need them: elsewhere they follow from the others.
 OPTIONAL_VARIABLES = {"newest_nonmem_writer": TWO_QUEUES, "log_mutex": TWO_QUEUES, "allocated_sequence": TWO_QUEUES,
                       "relief": None, "checkpoint": None}
+# What begins and ends a run; errors of the environment while a store is open again, which only the
+# configurations with errors have.
+UNCOUNTED = ("Init", "Done", "RecoveryInit", "OpenDone", "OpenEnvironment")
+# A step of the write path that a module wraps: the thread's pc named it.
+WRAPPED = ("OpenStep",)
+# Nobody's step, though it ends all of them.
+NOBODYS = ("Crash",)
 
 
 def options_of(config_text):
@@ -32,7 +39,7 @@ def options_of(config_text):
 def belongs(action, mode):
     """Must this action fire in some configuration of that mode?"""
     parallel, pipelined = "parallel" in mode, "pipelined" in mode
-    if action in ("Init", "Done"):
+    if action in UNCOUNTED:
         return False
     if action == "ExitAsBatchGroupFollower":
         return parallel and not pipelined
@@ -77,7 +84,7 @@ class Outcome:
         """How often each action of the spec led to a state, from the last coverage report."""
         counts = {}
         for line in lines:
-            if match := re.match(r"<(\w+) line .* of module (?:WritePath|StateWord)>: \d+:(\d+)", line):
+            if match := re.match(r"<(\w+) line .* of module (?:WritePath|StateWord|Recovery)>: \d+:(\d+)", line):
                 counts[match[1]] = int(match[2])
         return counts
 
@@ -160,6 +167,16 @@ def trace_states(text):
         yield here[2] or here[3] or "", variables
 
 
+def moved_thread(threads, before, after):
+    """Whose step it was: the thread whose pc changed, or, in a loop, the place at which it stands."""
+    for name in ("pc", "cursor"):
+        old, new = (dict(THREAD.findall(variables.get(name, ""))) for variables in (before, after))
+        changed = [thread for thread in threads if old.get(thread) != new.get(thread)]
+        if len(changed) == 1:
+            return changed[0]
+    return None
+
+
 def trace_table(text):
     """Threads against steps: who did what, and what changed that belongs to no thread alone."""
     lines, before, threads = [], None, []
@@ -169,8 +186,9 @@ def trace_table(text):
             threads = sorted(pcs)
             lines.append(" | ".join(["step", *(f"{thread:<42}" for thread in threads), "what else changed"]))
         else:
-            old = dict(THREAD.findall(before.get("pc", "")))
-            moved = next((thread for thread in pcs if pcs[thread] != old.get(thread)), None)
+            moved = None if action in NOBODYS else moved_thread(threads, before, variables)
+            if action in WRAPPED and moved:
+                action = dict(THREAD.findall(before.get("pc", "")))[moved].strip('"')
             shared = [f"{name} := {value}" for name, value in variables.items()
                       if value != before.get(name) and "|->" not in value and ":>" not in value and name != "arrival"]
             cells = [f"{action if thread == moved else '':<42}" for thread in threads]

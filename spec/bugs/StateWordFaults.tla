@@ -62,4 +62,18 @@ SetState_Notify_forgotten(s) ==
   /\ Touch(s)
   /\ Goto(s, "SetState_Unlock")
   /\ UNCHANGED <<owner_vars, state, mutex, enqueued, loaded, target, begun, set>>
+
+(* The mutex is constructed by the owner when it first blocks, and a parallel writer that reports its *)
+(* error locks it all the same: the owner may never have blocked.                                   *)
+Constructed ==
+  owner \in {"BlockingAwaitState_Lock", "BlockingAwaitState_LockedLoad", "BlockingAwaitState_Wait",
+             "BlockingAwaitState_Wake", "BlockingAwaitState_Unlock"}
+Environment_reports_under_raw_mutex ==
+  \/ /\ enqueued
+     /\ enqueued' = FALSE
+     /\ UNCHANGED <<owner_vars, state, mutex, setter_vars>>
+  \/ /\ owner # "Return"
+     /\ mutex = NOBODY
+     /\ lifetime_ok' = (lifetime_ok /\ Constructed)
+     /\ UNCHANGED <<owner_vars, state, mutex, enqueued, setter, loaded, target, begun, set>>
 =============================================================================

@@ -26,7 +26,7 @@ FAULT = {"bounds": "2x1", "expect": "safety", "property": "INV_ACK", "only": Tru
 
 
 def outcome(code, lines, text="INVARIANTS INV_ACK\n"):
-    return tlc.Outcome(types.SimpleNamespace(name="x", text=text), code, lines, 0.0)
+    return tlc_text.Outcome(types.SimpleNamespace(name="x", text=text), code, lines, 0.0)
 
 
 class JudgeConfiguration(unittest.TestCase):
@@ -151,6 +151,20 @@ class Trace(unittest.TestCase):
         head, step = tlc_text.trace_table(TRACE)
         self.assertEqual([cell.strip() for cell in head.split("|")], ["step", "t1", "t2", "what else changed"])
         self.assertEqual([cell.strip() for cell in step.split("|")], ["2", "", "LinkOne", "tail := <<t2, 1>>"])
+
+    def test_a_wrapped_step_is_called_by_the_pc_of_its_thread(self):
+        text = TRACE.replace("<LinkOne", "<OpenStep").replace('t2 :> "Write"', 't2 :> "LinkOne"')
+        self.assertEqual(tlc_text.trace_table(text)[1].split("|")[2].strip(), "LinkOne")
+
+    def test_a_crash_is_nobodys_step(self):
+        step = tlc_text.trace_table(TRACE.replace("<LinkOne", "<Crash"))[1].split("|")
+        self.assertEqual([cell.strip()[:5] for cell in step], ["2", "", "", "Crash"])
+
+    def test_a_step_in_a_loop_is_told_by_the_cursor(self):
+        text = TRACE.replace('t2 :> "JoinBatchGroup"', 't2 :> "Write"')
+        text = text.replace("/\\ tail = NULL", "/\\ cursor = (t1 :> NULL @@ t2 :> NULL)").replace(
+            "/\\ tail = <<t2, 1>>", "/\\ cursor = (t1 :> <<t2, 1>> @@ t2 :> NULL)")
+        self.assertEqual([cell.strip() for cell in tlc_text.trace_table(text)[1].split("|")], ["2", "LinkOne", "", ""])
 
     def test_no_counterexample(self):
         self.assertEqual(tlc_text.trace_table("Model checking completed."), [])

@@ -1,0 +1,51 @@
+------------------------------ MODULE CrashFaults ------------------------------
+(* Seeded faults of recovery, readers, and of what a crash shows. Each is an    *)
+(* operator that its configuration puts in the place of one of the spec's.      *)
+EXTENDS MCRecovery
+
+(* The leader goes on without fdatasync. *)
+NeedsSync_never(t, logged) == FALSE
+
+(* A reader that believes damage to be the end of nothing: it steps over it (LevelDB's default, and  *)
+(* RocksDB's behind a page of zeros), and does not look whether sequences continue.                 *)
+RECURSIVE ReadLog_skipping(_, _, _)
+ReadLog_skipping(content, i, records) ==
+  IF i > Len(content)
+  THEN [records |-> records, at |-> i - 1, ended |-> FALSE, corrupt |-> FALSE]
+  ELSE ReadLog_skipping(content, i + 1,
+                        IF Image(content[i]) = "whole" THEN Append(records, content[i][1]) ELSE records)
+
+(* A torn record is replayed as far as it goes: the first half of its writers. *)
+RECURSIVE ReadLog_with_torn(_, _, _)
+ReadLog_with_torn(content, i, records) ==
+  IF i > Len(content)
+  THEN [records |-> records, at |-> i - 1, ended |-> FALSE, corrupt |-> FALSE]
+  ELSE IF Yields(content[i], records)
+  THEN ReadLog_with_torn(content, i + 1, Append(records, content[i][1]))
+  ELSE LET record == content[i][1]
+           half == <<record[1], SubSeq(record[2], 1, Len(record[2]) \div 2)>>
+       IN  [records |-> IF Image(content[i]) = "torn" THEN Append(records, half) ELSE records,
+            at |-> i, ended |-> FALSE, corrupt |-> FALSE]
+
+(* The log that was recovered is not synced: neither its cut, nor what came from the page cache. *)
+SyncedFiles_not == files
+
+(* The cut takes the last whole record too. *)
+CutAt_before(logs) == Reading(logs).at - 1
+
+(* The directory is not synced: the new log's name is lost (RocksDB #10573). *)
+NamesTheLog_not == FALSE
+
+(* A call that the crash has ended is taken for done. *)
+ToldNothing_told_ok(t) ==
+  IF incarnation[t] > Len(outcome[t]) THEN Append(outcome[t], <<"OK", 0>>) ELSE outcome[t]
+
+(* Recovery restores the log, and replays nothing of it. *)
+Replayed_none(records) == {}
+
+(* A reader takes whatever is in the memtable. *)
+Reaches_everything(r) == BatchCount * (Cardinality(AllWrites) + 1)
+
+(* A reader looks at last_sequence anew for every key. *)
+Reaches_now(r) == last_sequence
+=============================================================================
