@@ -97,8 +97,12 @@ def explorer_flags(name):
 
 
 def mirrored(cfg_text):
-    """Does the model have the mode of this configuration?"""
-    return frozenset(re.findall(r"\w+", constants_of(cfg_text).get("Options", ""))) in MODES
+    """Does the model have the mode of this configuration, and its mechanisms?"""
+    constants = constants_of(cfg_text)
+    unused = {"DisableWal": "None", "NoSlowdown": "None", "PreReleaseFails": "None", "Closes": "None",
+              "Checkpointers": "{}", "MaxLog": "0"}  # mechanisms that the model does not have
+    return (frozenset(re.findall(r"\w+", constants.get("Options", ""))) in MODES
+            and all(constants.get(name) == value for name, value in unused.items()))
 
 
 def comparable(name, entry):

@@ -150,7 +150,7 @@ ExitAsBatchGroupLeader_Dummy(t) ==
               /\ link_older' = Store(link_older, next_leader, Dummy)
               /\ link_newer' = [newer EXCEPT ![DUMMY] = next_leader]
               /\ UNCHANGED newest_writer
-  /\ status' = [a \in Threads |-> IF a \in Addresses(Group(t)) THEN group_status[t] ELSE status[a]]
+  /\ status' = [a \in Frames |-> IF a \in Addresses(Group(t)) THEN group_status[t] ELSE status[a]]
   /\ GotoLeaving(t, NewestLeaving(Group(t), group_status[t]))
   /\ UNCHANGED <<incarnation, newest_memtable_writer, state, write_group, sequence, group, tail_seen, arrival>>
 
@@ -194,7 +194,7 @@ LinkGroup(t) ==
   /\ LET members == Addresses(Group(t))
      IN  /\ Touch(Range(Group(t)))
          /\ link_newer' = [a \in Places |-> IF a \in members THEN NULL ELSE link_newer[a]]
-         /\ write_group' = [a \in Threads |-> IF a \in members THEN NULL ELSE write_group[a]]
+         /\ write_group' = [a \in Frames |-> IF a \in members THEN NULL ELSE write_group[a]]
   /\ link_older' = Store(link_older, group_leader[t], newest_memtable_writer)
   /\ newest_memtable_writer' = last_writer[t]
   /\ Goto(t, IF newest_memtable_writer = NULL THEN "LinkGroup_SetState" ELSE "ExitAsBatchGroupLeader")
@@ -212,7 +212,7 @@ LinkGroup_SetState(t) ==
 (* the next leader's.                                                                               *)
 ExitAsBatchGroupLeader_Pipelined(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader"
-  /\ Pipelined
+  /\ Pipelined /\ ~IsUnbatched(Me(t))
   /\ IF SameAddress(newest_writer, Dummy)
      THEN /\ newest_writer' = NULL
           /\ Goto(t, "ExitAsBatchGroupLeader_AwaitState")
@@ -229,9 +229,10 @@ ExitAsBatchGroupLeader_AwaitState(t) ==
   /\ UNCHANGED <<incarnation, tails, state, links, write_group, result, locals, history>>
 
 -----------------------------------------------------------------------------
-(* The cap ends a group only if its leader inserts for all. *)
+(* A marker ends the group; the cap does only if its leader inserts for all. *)
 SelectMemTableGroup(queue) ==
-  IF Parallel \/ Len(queue) <= MaxGroup THEN queue ELSE SubSeq(queue, 1, MaxGroup)
+  LET unmarked == IF Second \in Range(queue) THEN SubSeq(queue, 1, Position(queue, "SECOND") - 1) ELSE queue
+  IN  IF Parallel \/ Len(unmarked) <= MaxGroup THEN unmarked ELSE SubSeq(unmarked, 1, MaxGroup)
 
 (* WriteThread::EnterAsMemTableWriter: the load of newest_memtable_writer. The group is all who are *)
 (* queued up to it, in the order of the log. Others see nothing of it.                              *)
@@ -314,8 +315,8 @@ LeadsMemTable(t) ==
      \/ pc[t] \in {"ExitAsMemTableWriter", "ExitAsMemTableWriter_SetState"}
 
 INV_LEADER ==
-  /\ Cardinality({t \in Threads : Here(t) /\ Leads(t)}) <= 1
-  /\ Cardinality({t \in Threads : LeadsMemTable(t)}) <= 1
+  /\ Cardinality({t \in Frames : Here(t) /\ Leads(t)}) <= 1
+  /\ Cardinality({t \in Frames : LeadsMemTable(t)}) <= 1
 
 (* The group in the frame of t is a whole one of the memtable queue. *)
 IsMemTableGroup(t) ==

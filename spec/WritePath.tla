@@ -45,7 +45,8 @@ CONSTANTS
 Parallel == "allow_concurrent_memtable_write" \in Options
 Pipelined == "enable_pipelined_write" \in Options
 TwoQueues == "two_write_queues" \in Options
-AllWrites == Threads \X (1..Writes)
+Unbatched == Closes \cup (Checkpointers \X (1..Writes))
+AllWrites == (Threads \X (1..Writes)) \ Unbatched
 
 (* Two queues: a write that inserts nothing has a queue of its own. *)
 NonmemWrites == IF TwoQueues THEN DisableMemtable ELSE {}
@@ -57,7 +58,9 @@ ASSUME SyncWrites \cup CallbackFails \cup CallbackAlone \cup DisableMemtable \su
 ASSUME WalErrors \in BOOLEAN /\ MemTableErrors \in BOOLEAN
 ASSUME \A w \in Commits : <<w[1], w[2] - 1>> \in DisableMemtable \ CallbackFails
 ASSUME Commits \subseteq AllWrites \ (DisableMemtable \cup CallbackFails)
-ASSUME DisableWal \cup NoSlowdown \cup PreReleaseFails \cup Closes \cup Checkpointers = {} /\ MaxLog = 0  \* not modelled
+ASSUME DisableWal \cup NoSlowdown \cup PreReleaseFails \subseteq AllWrites
+ASSUME DisableWal \cap (SyncWrites \cup DisableMemtable) = {}
+ASSUME Checkpointers \subseteq Threads /\ Closes \subseteq Threads \X (1..Writes) /\ MaxLog \in Nat
 
 VARIABLES
   \* the queues, their Writers and WriteGroups: see WriteThread
@@ -80,10 +83,15 @@ VARIABLES
   \* history, for the properties alone
   failed            \* the writers of the groups that met an error
 
-Queue == INSTANCE MemTableWriters WITH QueueWrites <- AllWrites \ NonmemWrites
-Nonmem == INSTANCE MemTableWriters WITH
-  QueueWrites <- NonmemWrites,
+Queue == INSTANCE WriteStall WITH
+  QueueWrites <- (AllWrites \ NonmemWrites) \cup Unbatched,
+  STALL <- "STALL"
+Second == Queue!Second
+Nonmem == INSTANCE WriteStall WITH
+  QueueWrites <- NonmemWrites \cup {Second},
+  STALL <- "NONMEM_STALL",
   newest_writer <- newest_nonmem_writer
+Frames == Queue!Frames
 
 tails == <<newest_writer, newest_memtable_writer, newest_nonmem_writer>>
 queue_vars == <<tails, relief, arrival, incarnation, state>>
@@ -119,14 +127,14 @@ Init ==
 
 -----------------------------------------------------------------------------
 (* Two queues: an action on the queue that the write of t goes to. *)
-UsesNonmem(t) == Me(t) \in NonmemWrites
+UsesNonmem(t) == TwoQueues /\ Me(t) \in NonmemWrites \cup {Second}
 InItsQueue(t, main, nonmem) ==
   IF UsesNonmem(t)
   THEN nonmem /\ UNCHANGED newest_writer
   ELSE main /\ UNCHANGED newest_nonmem_writer
 
 (* Joining and leading: the actions of WriteThread, which leave the path alone. *)
-Write(t) == Queue!Write(t) /\ UNCHANGED rest
+Write(t) == t \in Threads \ Checkpointers /\ Queue!Write(t) /\ UNCHANGED rest
 LinkOne(t) ==
   /\ InItsQueue(t, Queue!LinkOne(t), Nonmem!LinkOne(t))
   /\ UNCHANGED <<relief, path>>
@@ -152,7 +160,7 @@ NextSequence == allocated_sequence + 1
 (* The sequence of the first operation of each of the logged writers of a group that starts at      *)
 (* `first`. A writer that inserts nothing consumes none.                                            *)
 Numbered(logged, first) ==
-  [t \in Threads |-> IF t \in Queue!Addresses(logged)
+  [t \in Frames |-> IF t \in Queue!Addresses(logged)
                      THEN first + Operations(logged, Queue!Position(logged, t) - 1)
                      ELSE sequence[t]]
 
@@ -165,7 +173,7 @@ GroupLastSequence(t) ==
 Poisoned == first_error # "OK"
 Refusal == "Aborted"
 Unlock == log_mutex' = NULL
-ExitFromLog == IF Pipelined THEN "ExitAsBatchGroupLeader_Dummy" ELSE "ExitAsBatchGroupLeader"
+ExitFromLog == Queue!ExitFromLog
 
 (* The first writer at or behind place i of the group of t whose batch is to be inserted, or NULL. *)
 NextToInsert(t, i) ==
@@ -184,7 +192,14 @@ BeginMemTablePhase(t) ==
 (* What follows on the log, if all is well. *)
 AfterLog(t) == IF Pipelined \/ UsesNonmem(t) THEN Goto(t, ExitFromLog) /\ UNCHANGED cursor ELSE BeginMemTablePhase(t)
 
-(* The writers of the group of t that are logged. *)
+(* What follows on the record, and its sync: the pre-release callbacks, which only the leader sees   *)
+(* unless one fails.                                                                                *)
+AfterRecord(t) ==
+  IF Members(t) \cap PreReleaseFails \subseteq CallbackFails
+  THEN AfterLog(t) /\ Unlock
+  ELSE Goto(t, "PreReleaseError") /\ UNCHANGED <<cursor, log_mutex>>
+
+(* The writers of the group of t that take part in its record. *)
 Logged(t) == SelectSeq(Group(t), Queue!Logs)
 NeedsSync(t, logged) == logged # <<>> /\ Me(t) \in SyncWrites
 
@@ -224,7 +239,7 @@ WriteToWAL(t) ==
               /\ allocated_sequence' = NextSequence + Operations(logged, Len(logged)) - 1
               /\ IF NeedsSync(t, logged)
                  THEN Goto(t, "WriteToWAL_Sync") /\ UNCHANGED <<cursor, log_mutex>>
-                 ELSE AfterLog(t) /\ Unlock
+                 ELSE AfterRecord(t)
               /\ UNCHANGED group_status
   /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running, status>>
   /\ UNCHANGED <<tail_seen, synced, checkpoint, memtable, last_sequence, first_error, outcome, failed>>
@@ -235,8 +250,7 @@ WriteToWAL(t) ==
 WriteToWAL_Sync(t) ==
   /\ pc[t] = "WriteToWAL_Sync"
   /\ synced' = IF first_error = "WalError" THEN synced ELSE Len(log)
-  /\ AfterLog(t)
-  /\ Unlock
+  /\ AfterRecord(t)
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, tail_seen, lifetime_ok>>
   /\ UNCHANGED <<log, allocated_sequence, checkpoint, memtable, last_sequence, first_error, outcome, failed>>
 
@@ -257,9 +271,20 @@ WalError(t) ==
   /\ WalErrors
   /\ \/ /\ pc[t] = "WriteToWAL"
         /\ Queue!SharesFirstError \/ ~Poisoned
-        /\ \E w \in Members(t) : Queue!Logs(w)
+        /\ \E w \in Members(t) : Queue!Logs(w) /\ w \notin DisableWal
      \/ pc[t] = "WriteToWAL_Sync"
   /\ PoisonBy("WalError")
+  /\ FailGroup(t)
+  /\ Goto(t, ExitFromLog)
+  /\ Unlock
+  /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
+  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, log, synced, allocated_sequence, checkpoint, memtable>>
+  /\ UNCHANGED <<last_sequence, outcome>>
+
+(* A pre-release callback fails: the write is in the log, so the whole group fails. *)
+PreReleaseError(t) ==
+  /\ pc[t] = "PreReleaseError"
+  /\ PoisonBy("PreReleaseError")
   /\ FailGroup(t)
   /\ Goto(t, ExitFromLog)
   /\ Unlock
@@ -356,6 +381,7 @@ Poison(t) ==
 (* Leaving: the actions of WriteThread and MemTableWriters. *)
 ExitAsBatchGroupLeader(t) ==
   /\ \/ InItsQueue(t, Queue!ExitAsBatchGroupLeader(t), Nonmem!ExitAsBatchGroupLeader(t))
+     \/ InItsQueue(t, Queue!ExitUnbatched(t), Nonmem!ExitUnbatched(t))
      \/ Queue!ExitAsBatchGroupLeader_Pipelined(t) /\ UNCHANGED newest_nonmem_writer
   /\ UNCHANGED <<relief, path>>
 ExitAsBatchGroupLeader_SetState(t) == Queue!ExitAsBatchGroupLeader_SetState(t) /\ UNCHANGED rest
@@ -369,26 +395,140 @@ ExitAsMemTableWriter_CompleteWriter(t) == Queue!ExitAsMemTableWriter_CompleteWri
 ExitAsMemTableWriter_CompleteLeader(t) == Queue!ExitAsMemTableWriter_CompleteLeader(t) /\ UNCHANGED rest
 
 (* Writer::FinalStatus *)
-FinalStatus(t) == IF Me(t) \in CallbackFails THEN "CallbackFailed" ELSE status[t]
+FinalStatus(t) ==
+  IF Me(t) \in CallbackFails /\ status[t] # "Incomplete" THEN "CallbackFailed" ELSE status[t]
 
-(* DBImpl::Write returns to its caller: the WriteResult. *)
+(* DBImpl::Write returns to its caller: the WriteResult. An unbatched call takes back its relief. *)
 Write_Return(t) ==
   /\ Queue!Write_Return(t)
-  /\ outcome' = [outcome EXCEPT ![t] =
-       Append(@, <<FinalStatus(t), IF FinalStatus(t) = "OK" /\ Inserts(Me(t)) THEN sequence[t] ELSE 0>>)]
-  /\ UNCHANGED <<newest_nonmem_writer, relief, wal, memtable, last_sequence, first_error, failed>>
+  /\ outcome' =
+       IF t \notin Threads \ Checkpointers THEN outcome
+       ELSE [outcome EXCEPT ![t] =
+               Append(@, <<FinalStatus(t), IF FinalStatus(t) = "OK" /\ Inserts(Me(t)) THEN sequence[t] ELSE 0>>)]
+  /\ relief' = IF Queue!Stalls /\ Me(t) \in Unbatched THEN relief - 1 ELSE relief
+  /\ UNCHANGED <<newest_nonmem_writer, wal, memtable, last_sequence, first_error, failed>>
+
+-----------------------------------------------------------------------------
+(* A group of disable_wal writers stands in `log` for its sequences, but not in the file. *)
+InFile(i) == Queue!Range(WritersOf(i)) \cap DisableWal = {}
+LogTooLarge == Cardinality({i \in checkpoint + 1 .. Len(log) : InFile(i)}) >= MaxLog
+
+(* A stall is to end when somebody waits to lead all queues, or the path is poisoned. *)
+Relieved == relief > 0 \/ Poisoned
+
+(* A leader that must stall and has no_slowdown is refused. *)
+StallOrRefuse(t) ==
+  IF Me(t) \in NoSlowdown
+  THEN Queue!Incomplete(t)
+  ELSE Goto(t, "BeginWriteStall") /\ UNCHANGED group_status
+
+(* DBImpl::PreprocessWrite: the look at the size of the log, which belongs to the leader (two queues: *)
+(* to the holder of log_mutex), and the load of relief.                                             *)
+PreprocessWrite(t) ==
+  /\ pc[t] = "PreprocessWrite"
+  /\ log_mutex = NULL
+  /\ IF ~LogTooLarge \/ relief > 0 \/ (Poisoned /\ ~Queue!SharesFirstError)
+     THEN Goto(t, "EnterAsBatchGroupLeader") /\ UNCHANGED group_status
+     ELSE IF Queue!SharesFirstError
+     THEN Goto(t, "PreprocessWrite_FirstError") /\ UNCHANGED group_status
+     ELSE StallOrRefuse(t)
+  /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
+  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, path>>
+
+(* The load of first_error, where another leader may store it. *)
+PreprocessWrite_FirstError(t) ==
+  /\ pc[t] = "PreprocessWrite_FirstError"
+  /\ IF Poisoned
+     THEN Goto(t, "EnterAsBatchGroupLeader") /\ UNCHANGED group_status
+     ELSE StallOrRefuse(t)
+  /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
+  /\ UNCHANGED <<sequence, status, locals, lifetime_ok, path>>
+
+(* The stall: the actions of WriteStall. The leader waits under stall_mutex_ until it is relieved. *)
+BeginWriteStall(t) ==
+  /\ InItsQueue(t, Queue!BeginWriteStall(t), Nonmem!BeginWriteStall(t))
+  /\ UNCHANGED <<relief, path>>
+BeginWriteStall_CompleteWriter(t) ==
+  /\ InItsQueue(t, Queue!BeginWriteStall_CompleteWriter(t), Nonmem!BeginWriteStall_CompleteWriter(t))
+  /\ UNCHANGED <<relief, path>>
+EndWriteStall(t) ==
+  /\ Relieved
+  /\ InItsQueue(t, Queue!EndWriteStall(t), Nonmem!EndWriteStall(t))
+  /\ UNCHANGED <<relief, path>>
+LinkOne_NoSlowdown(t) ==
+  /\ InItsQueue(t, Queue!LinkOne_NoSlowdown(t), Nonmem!LinkOne_NoSlowdown(t))
+  /\ UNCHANGED <<relief, path>>
+
+(* Who is to lead all queues adds to relief first: no stall waits for what waits for it. *)
+RunUnbatched(t) ==
+  /\ pc[t] = "RunUnbatched"
+  /\ relief' = relief + 1
+  /\ Goto(t, "LinkOne")
+  /\ UNCHANGED <<tails, arrival, incarnation, state, links, group, sequence, status, locals, lifetime_ok, path>>
+
+EnterUnbatched(t) ==
+  /\ Queue!EnterUnbatched(t, IF Me(t) \in Closes THEN "Close" ELSE "Checkpoint")
+  /\ UNCHANGED rest
+WaitForMemTableWriters(t) == Queue!WaitForMemTableWriters(t) /\ UNCHANGED rest
+WaitForMemTableWriters_LinkOne(t) == Queue!WaitForMemTableWriters_LinkOne(t) /\ UNCHANGED rest
+WaitForMemTableWriters_AwaitState(t) == Queue!WaitForMemTableWriters_AwaitState(t) /\ UNCHANGED rest
+WaitForMemTableWriters_Store(t) == Queue!WaitForMemTableWriters_Store(t) /\ UNCHANGED rest
+
+(* DBImpl::Close, by who leads all queues: the log is synced, and the CAS of first_error makes every *)
+(* later leader refuse. The sync may fail; a path that is poisoned already gives back its error.    *)
+Close(t) ==
+  /\ pc[t] = "Close"
+  /\ Queue!LeadsAll
+  /\ Queue!LeaveAll(t)
+  /\ \/ /\ Poisoned
+        /\ status' = [status EXCEPT ![t] = Refusal]
+        /\ UNCHANGED synced
+     \/ /\ ~Poisoned
+        /\ synced' = Len(log)
+        /\ UNCHANGED status
+     \/ /\ ~Poisoned /\ WalErrors
+        /\ status' = [status EXCEPT ![t] = "UnknownOutcome"]
+        /\ UNCHANGED synced
+  /\ PoisonBy("Close")
+  /\ UNCHANGED <<queue_vars, links, group, sequence, locals, lifetime_ok>>
+  /\ UNCHANGED <<log, allocated_sequence, log_mutex, checkpoint, memtable, last_sequence, outcome, failed>>
+
+(* The Store's Checkpoint, by who leads all queues: what was logged is no longer needed. *)
+Checkpoint(t) ==
+  /\ pc[t] = "Checkpoint"
+  /\ Queue!LeadsAll
+  /\ Queue!LeaveAll(t)
+  /\ checkpoint' = IF Poisoned THEN checkpoint ELSE Len(log)
+  /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok>>
+  /\ UNCHANGED <<log, synced, allocated_sequence, log_mutex, memtable, last_sequence, first_error, outcome, failed>>
+
+(* A checkpoint begins, if somebody wants one: no fairness. Its pointers name the first incarnation   *)
+(* each time, so that the states are finitely many.                                                 *)
+BeginCheckpoint(t) ==
+  /\ t \in Checkpointers
+  /\ pc[t] = "Write"
+  /\ incarnation' = [incarnation EXCEPT ![t] = 1]
+  /\ Goto(t, Queue!BeginLabel(<<t, 1>>))
+  /\ UNCHANGED <<tails, relief, arrival, state, links, group, sequence, status, locals, lifetime_ok, path>>
 
 -----------------------------------------------------------------------------
 Step(t) ==
   \/ Write(t)
   \/ LinkOne(t)
+  \/ LinkOne_NoSlowdown(t)
   \/ JoinBatchGroup(t)
   \/ JoinBatchGroup_AwaitState(t)
+  \/ PreprocessWrite(t)
+  \/ PreprocessWrite_FirstError(t)
+  \/ BeginWriteStall(t)
+  \/ BeginWriteStall_CompleteWriter(t)
+  \/ EndWriteStall(t)
   \/ EnterAsBatchGroupLeader(t)
   \/ EnterAsBatchGroupLeader_Graft(t)
   \/ WriteToWAL_FirstError(t)
   \/ WriteToWAL(t)
   \/ WriteToWAL_Sync(t)
+  \/ PreReleaseError(t)
   \/ LaunchParallelMemTableWriters(t)
   \/ LaunchParallelMemTableWriters_Leader(t)
   \/ LaunchParallelMemTableWriters_SetState(t)
@@ -415,23 +555,32 @@ Step(t) ==
   \/ ExitAsMemTableWriter_SetState(t)
   \/ ExitAsMemTableWriter_CompleteWriter(t)
   \/ ExitAsMemTableWriter_CompleteLeader(t)
+  \/ RunUnbatched(t)
+  \/ EnterUnbatched(t)
+  \/ WaitForMemTableWriters(t)
+  \/ WaitForMemTableWriters_LinkOne(t)
+  \/ WaitForMemTableWriters_AwaitState(t)
+  \/ WaitForMemTableWriters_Store(t)
+  \/ Close(t)
+  \/ Checkpoint(t)
   \/ Write_Return(t)
 
 Environment(t) ==
   \/ WalError(t)
   \/ MemTableError(t)
+  \/ BeginCheckpoint(t)
 
-AllReturned == \A t \in Threads : ~Queue!InFlight(t) /\ incarnation[t] = Writes
+AllReturned == \A t \in Threads \ Checkpointers : ~Queue!InFlight(t) /\ incarnation[t] = Writes
 
 (* The workload is over: not a deadlock. *)
 Done == AllReturned /\ UNCHANGED vars
 
 Next ==
-  \/ \E t \in Threads : Step(t) \/ Environment(t)
+  \/ \E t \in Frames : Step(t) \/ Environment(t)
   \/ Done
 
 (* Every thread that can take a step takes one eventually; the environment need not fail. *)
-Fairness == \A t \in Threads : WF_vars(Step(t))
+Fairness == \A t \in Frames : WF_vars(Step(t))
 
 Spec == Init /\ [][Next]_vars
 FairSpec == Spec /\ Fairness
@@ -459,7 +608,7 @@ INV_SEQUENCE ==
   /\ \A w \in Commits : \A place \in Places(w) :
        \E prepared \in Places(<<w[1], w[2] - 1>>) : prepared[1] < place[1]
   \* the memtable queue stands in the order of the log, without a hole
-  /\ LET queue == Queue!MemTableQueue
+  /\ LET queue == SelectSeq(Queue!MemTableQueue, LAMBDA w : w # Second)
      IN  \A i \in 2..Len(queue) :
            sequence[Queue!Address(queue[i])] = sequence[Queue!Address(queue[i - 1])] + BatchCount
 
@@ -477,32 +626,44 @@ INV_ATOMIC ==
       \/ place[2] + BatchCount - 1 <= last_sequence
 
 INV_ACK ==
-  \A w \in AllWrites : Returned(w) /\ StatusOf(w) = "OK" =>
-    \E place \in Places(w) :
-      /\ w \in SyncWrites => place[1] <= synced
-      /\ Inserts(w) => /\ place[2] = SequenceOf(w)
-                       /\ <<w, place[2]>> \in memtable
-                       /\ place[2] + BatchCount - 1 <= last_sequence
+  /\ \A w \in AllWrites : Returned(w) /\ StatusOf(w) = "OK" =>
+       \E place \in Places(w) :
+         /\ w \in SyncWrites => place[1] <= synced
+         /\ Inserts(w) => /\ place[2] = SequenceOf(w)
+                          /\ <<w, place[2]>> \in memtable
+                          /\ place[2] + BatchCount - 1 <= last_sequence
+  \* a path that was closed stays as it is, and is durable
+  /\ \A w \in Closes : Returned(w) /\ StatusOf(w) = "OK" =>
+       synced = Len(log) /\ last_sequence = LogEnd /\ first_error = "Close"
 
 INV_STATUS ==
   \A w \in AllWrites : Returned(w) =>
     /\ StatusOf(w) = "UnknownOutcome" <=> w \in failed
     /\ StatusOf(w) = "Aborted" => first_error # "OK" /\ Places(w) = {}
-    /\ StatusOf(w) = "CallbackFailed" <=> w \in CallbackFails
+    /\ StatusOf(w) = "Incomplete" => w \in NoSlowdown /\ Places(w) = {}
+    /\ StatusOf(w) = "CallbackFailed" <=> w \in CallbackFails /\ StatusOf(w) # "Incomplete"
     /\ StatusOf(w) = "CallbackFailed" => Places(w) = {}
-    /\ StatusOf(w) \in {"OK", "UnknownOutcome", "Aborted", "CallbackFailed"}
+    /\ StatusOf(w) = "OK" => w \notin PreReleaseFails
+    /\ StatusOf(w) \in {"OK", "UnknownOutcome", "Aborted", "CallbackFailed", "Incomplete"}
 
 INV_QUIET ==
-  (\A t \in Threads : ~Queue!InFlight(t)) =>
+  (\A t \in Frames : ~Queue!InFlight(t)) =>
     /\ newest_writer = NULL
     /\ newest_memtable_writer = NULL
     /\ newest_nonmem_writer = NULL
     /\ arrival = <<>>
     /\ log_mutex = NULL
-    /\ first_error = "OK" => last_sequence = allocated_sequence /\ allocated_sequence = LogEnd
+    /\ relief = 0
+    /\ first_error \in {"OK", "Close"} => last_sequence = allocated_sequence /\ allocated_sequence = LogEnd
 
 (* Every write of the workload completes. *)
 LIVE_COMPLETE == <>AllReturned
+
+(* A write with no_slowdown returns, whether a stall ends or not; and all return if each stall ends. *)
+Stalled == \E t \in Threads : pc[t] = "EndWriteStall" /\ ~Relieved
+LIVE_STALL ==
+  /\ \A w \in NoSlowdown : incarnation[w[1]] = w[2] ~> Returned(w)
+  /\ []<>(~Stalled) => <>AllReturned
 
 (* The contract, and how the path keeps it. Readers see the groups up to the last that inserted and *)
 (* is published.                                                                                    *)
@@ -519,7 +680,7 @@ Contract == INSTANCE AtomicWrites WITH
   durable <- synced,
   published <- CHOOSE n \in Published \cup {0} : \A i \in Published : i <= n,
   outcome <- [w \in AllWrites |->
-                IF Returned(w) THEN StatusOf(w)
+                IF Returned(w) THEN (IF StatusOf(w) = "Incomplete" THEN "Aborted" ELSE StatusOf(w))
                 ELSE IF incarnation[w[1]] >= w[2] THEN "pending" ELSE "idle"]
 REFINES_AtomicWrites == Contract!Spec
 =============================================================================

@@ -26,6 +26,11 @@ CONSTANTS
   CallbackFails,  \* those whose callback fails
   CallbackAlone,  \* those whose callback refuses company: AllowWriteBatching() is false
   DisableMemtable,\* those with disable_memtable: logged, not inserted (Prepare)
+  DisableWal,     \* those with disable_wal: inserted, not logged
+  NoSlowdown,     \* those with no_slowdown: they fail where they would wait for a stall to end
+  Unbatched,      \* no writes, but calls that lead all queues, without a batch (EnterUnbatched)
+  MaxLog,         \* max_log_bytes, counted in records; 0: no stall
+  STALL,          \* the address of write_stall_dummy_, the tail while the queue is stalled
   NULL,
   DUMMY           \* pipelined: the address of the Writer that holds a leaving group's place
 
@@ -69,9 +74,21 @@ SameAddress(p, q) == IF p = NULL \/ q = NULL THEN p = q ELSE Address(p) = Addres
 Me(t) == <<t, incarnation[t]>>
 Here(t) == Me(t) \in QueueWrites
 
-(* Where Writers are: the frames of the threads, and that of the dummy. One leader at a time leaves *)
-(* the queue, so there is one dummy at a time.                                                      *)
-Places == Threads \cup (IF Pipelined THEN {DUMMY} ELSE {})
+(* The second Writer in the frame of an unbatched call: in the second write queue, or the marker in *)
+(* the memtable queue. One such call at a time leads the main queue. It has a place of its own at   *)
+(* pc, and takes its steps in turn with its thread.                                                 *)
+Second == <<"SECOND", 0>>
+HasSecond == Unbatched # {} /\ (Pipelined \/ TwoQueues)
+IsUnbatched(w) == w \in Unbatched \/ w = Second
+Frames == Threads \cup (IF HasSecond THEN {"SECOND"} ELSE {})
+
+Stalls == MaxLog > 0
+StallDummy == <<STALL, 0>>
+StallDummies == IF ~Stalls THEN {} ELSE IF TwoQueues THEN {"STALL", "NONMEM_STALL"} ELSE {"STALL"}
+
+(* Where Writers are: the frames of the threads, that of the dummy, and WriteThread itself. One      *)
+(* leader at a time leaves the queue, so there is one dummy at a time.                              *)
+Places == Frames \cup (IF Pipelined THEN {DUMMY} ELSE {}) \cup StallDummies
 Dummy == <<DUMMY, 0>>
 HasDummy(t) == pc[t] \in {"ExitAsBatchGroupLeader_CompleteFollower", "ExitAsBatchGroupLeader_CompleteLeader",
                           "LinkGroup", "LinkGroup_SetState", "ExitAsBatchGroupLeader"}
@@ -80,7 +97,8 @@ InFlight(t) == pc[t] # "Write"
 Live(p) == /\ p # NULL
            /\ IF p = Dummy
               THEN \E t \in Threads : HasDummy(t)
-              ELSE InFlight(Address(p)) /\ incarnation[Address(p)] = p[2]
+              ELSE \/ Address(p) \in StallDummies
+                   \/ InFlight(Address(p)) /\ incarnation[Address(p)] = p[2]
 
 (* Writer::ShouldWriteToWAL, ::ShouldWriteToMemtable, as long as its status is OK. *)
 Logs(w) == w \notin CallbackFails
@@ -132,6 +150,9 @@ CreateMissingNewerLinks_Walked(head, newer) ==
 Compatible(leader, w) ==
   /\ w \in SyncWrites => leader \in SyncWrites
   /\ w \notin CallbackAlone /\ leader \notin CallbackAlone
+  /\ w \in NoSlowdown <=> leader \in NoSlowdown
+  /\ w \in DisableWal <=> leader \in DisableWal
+  /\ ~IsUnbatched(w)
 
 (* The group in a queue: its leader, and the compatible writers behind it up to the cap. *)
 SelectGroup(queue) ==
@@ -171,23 +192,23 @@ history == <<arrival, lifetime_ok>>
 Goto(t, label) == pc' = [pc EXCEPT ![t] = label]
 
 Init ==
-  /\ pc = [t \in Threads |-> "Write"]
-  /\ incarnation = [t \in Threads |-> 0]
+  /\ pc = [t \in Frames |-> "Write"]
+  /\ incarnation = [t \in Frames |-> 0]
   /\ newest_writer = NULL
   /\ newest_memtable_writer = NULL
-  /\ state = [t \in Threads |-> "STATE_INIT"]
+  /\ state = [t \in Frames |-> "STATE_INIT"]
   /\ link_older = [a \in Places |-> NULL]
   /\ link_newer = [a \in Places |-> NULL]
-  /\ write_group = [t \in Threads |-> NULL]
-  /\ sequence = [t \in Threads |-> 0]
-  /\ status = [t \in Threads |-> "OK"]
-  /\ group_leader = [t \in Threads |-> NULL]
-  /\ last_writer = [t \in Threads |-> NULL]
-  /\ group_size = [t \in Threads |-> 0]
-  /\ group_status = [t \in Threads |-> "OK"]
-  /\ running = [t \in Threads |-> 0]
-  /\ tail_seen = [t \in Threads |-> NULL]
-  /\ cursor = [t \in Threads |-> NULL]
+  /\ write_group = [t \in Frames |-> NULL]
+  /\ sequence = [t \in Frames |-> 0]
+  /\ status = [t \in Frames |-> "OK"]
+  /\ group_leader = [t \in Frames |-> NULL]
+  /\ last_writer = [t \in Frames |-> NULL]
+  /\ group_size = [t \in Frames |-> 0]
+  /\ group_status = [t \in Frames |-> "OK"]
+  /\ running = [t \in Frames |-> 0]
+  /\ tail_seen = [t \in Frames |-> NULL]
+  /\ cursor = [t \in Frames |-> NULL]
   /\ arrival = <<>>
   /\ lifetime_ok = TRUE
 
@@ -201,23 +222,28 @@ ClearGroup(t) ==
 
 (* t collects `members` as its WriteGroup. *)
 TakeGroup(t, members) ==
-  /\ write_group' = [a \in Threads |-> IF a \in Addresses(members) THEN Me(t) ELSE write_group[a]]
+  /\ write_group' = [a \in Frames |-> IF a \in Addresses(members) THEN Me(t) ELSE write_group[a]]
   /\ group_leader' = [group_leader EXCEPT ![t] = Me(t)]
   /\ last_writer' = [last_writer EXCEPT ![t] = members[Len(members)]]
   /\ group_size' = [group_size EXCEPT ![t] = Len(members)]
   /\ UNCHANGED <<group_status, running>>
+
+(* Who is to lead all queues ends a stall first. *)
+BeginLabel(w) == IF Stalls /\ IsUnbatched(w) THEN "RunUnbatched" ELSE "LinkOne"
 
 (* DBImpl::Write: the next write of t begins; its Writer is constructed. Nobody else can see it. *)
 Write(t) ==
   /\ pc[t] = "Write"
   /\ incarnation[t] < Writes
   /\ incarnation' = [incarnation EXCEPT ![t] = @ + 1]
-  /\ Goto(t, "LinkOne")
+  /\ Goto(t, BeginLabel(<<t, incarnation[t] + 1>>))
   /\ UNCHANGED <<tails, state, links, write_group, result, group, locals, history>>
 
-(* WriteThread::LinkOne: the CAS of newest_writer that succeeds. From here on the leader sees it. *)
+(* WriteThread::LinkOne: the CAS of newest_writer that succeeds. From here on the leader sees it.    *)
+(* While the queue is stalled nobody links: the wait under stall_mutex_ is this guard.              *)
 LinkOne(t) ==
   /\ pc[t] = "LinkOne"
+  /\ newest_writer # StallDummy
   /\ link_older' = [link_older EXCEPT ![t] = newest_writer]
   /\ newest_writer' = Me(t)
   /\ arrival' = Append(arrival, Me(t))
@@ -225,11 +251,17 @@ LinkOne(t) ==
   /\ UNCHANGED <<incarnation, newest_memtable_writer, state, link_newer, write_group, result, group, locals>>
   /\ UNCHANGED lifetime_ok
 
+(* What a new leader does. *)
+LeaderLabel(t) ==
+  IF IsUnbatched(Me(t)) THEN "EnterUnbatched"
+  ELSE IF Stalls THEN "PreprocessWrite"
+  ELSE "EnterAsBatchGroupLeader"
+
 (* WriteThread::JoinBatchGroup: it found the queue empty, so it leads. *)
 JoinBatchGroup(t) ==
   /\ pc[t] = "JoinBatchGroup"
   /\ state' = [state EXCEPT ![t] = "STATE_GROUP_LEADER"]
-  /\ Goto(t, "EnterAsBatchGroupLeader")
+  /\ Goto(t, LeaderLabel(t))
   /\ UNCHANGED <<incarnation, tails, links, write_group, result, group, locals, history>>
 
 (* What a parallel writer does once it is launched. *)
@@ -237,7 +269,7 @@ InsertLabel(t) == IF Inserts(Me(t)) THEN "InsertInto" ELSE "CompleteParallelMemT
 
 (* What a state calls its writer to. *)
 Called(t) ==
-  CASE state[t] = "STATE_GROUP_LEADER" -> "EnterAsBatchGroupLeader"
+  CASE state[t] = "STATE_GROUP_LEADER" -> LeaderLabel(t)
     [] state[t] = "STATE_MEMTABLE_WRITER_LEADER" -> "EnterAsMemTableWriter"
     [] state[t] = "STATE_PARALLEL_MEMTABLE_CALLER" -> "SetMemWritersEachStride_Caller"
     [] state[t] = "STATE_PARALLEL_MEMTABLE_WRITER" -> InsertLabel(t)
@@ -250,7 +282,11 @@ JoinBatchGroup_AwaitState(t) ==
   /\ Goto(t, Called(t))
   /\ UNCHANGED <<incarnation, tails, state, links, write_group, result, group, locals, history>>
 
-WriteToWAL_Label == IF SharesFirstError THEN "WriteToWAL_FirstError" ELSE "WriteToWAL"
+ExitFromLog == IF Pipelined THEN "ExitAsBatchGroupLeader_Dummy" ELSE "ExitAsBatchGroupLeader"
+WriteToWAL_Label(t) ==
+  IF group_status[t] # "OK" THEN ExitFromLog   \* refused by PreprocessWrite
+  ELSE IF SharesFirstError THEN "WriteToWAL_FirstError"
+  ELSE "WriteToWAL"
 
 (* WriteThread::EnterAsBatchGroupLeader: the load of newest_writer. Up to the tail that it saw, the *)
 (* leader makes the missing link_newer, takes the compatible writers into its group, and links the  *)
@@ -266,7 +302,7 @@ EnterAsBatchGroupLeader(t) ==
          /\ link_newer' = LinkedNewer(members \o skipped, newer)
          /\ TakeGroup(t, members)
          /\ IF skipped = <<>>
-            THEN /\ Goto(t, WriteToWAL_Label)
+            THEN /\ Goto(t, WriteToWAL_Label(t))
                  /\ UNCHANGED locals
             ELSE /\ Goto(t, "EnterAsBatchGroupLeader_Graft")
                  /\ tail_seen' = [tail_seen EXCEPT ![t] = newest_writer]
@@ -287,7 +323,7 @@ EnterAsBatchGroupLeader_Graft(t) ==
               /\ UNCHANGED newest_writer
   /\ tail_seen' = [tail_seen EXCEPT ![t] = NULL]
   /\ cursor' = [cursor EXCEPT ![t] = NULL]
-  /\ Goto(t, WriteToWAL_Label)
+  /\ Goto(t, WriteToWAL_Label(t))
   /\ UNCHANGED <<incarnation, newest_memtable_writer, state, link_newer, write_group, result, group, arrival>>
 
 (* Not pipelined: once the queue is no longer its own, t goes to the followers, newest first. *)
@@ -317,7 +353,7 @@ HandOff(t, last) ==
 (* last_writer is cut off from the group, to lead next. By the leader or its delegate.              *)
 ExitAsBatchGroupLeader(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader"
-  /\ ~Pipelined
+  /\ ~Pipelined /\ ~IsUnbatched(Me(t))
   /\ status' = Store(status, write_group[t], LeaderStatus(t))
   /\ IF SameAddress(newest_writer, last_writer[Frame(t)])
      THEN /\ newest_writer' = NULL
@@ -332,9 +368,9 @@ ExitAsBatchGroupLeader_SetState(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_SetState"
   /\ Touch({cursor[t]})
   /\ state' = Store(state, cursor[t], "STATE_GROUP_LEADER")
-  /\ IF Pipelined
+  /\ IF Pipelined \/ IsUnbatched(Me(t))
      THEN /\ cursor' = [cursor EXCEPT ![t] = NULL]
-          /\ Goto(t, "ExitAsBatchGroupLeader_AwaitState")
+          /\ Goto(t, IF IsUnbatched(Me(t)) THEN "Write_Return" ELSE "ExitAsBatchGroupLeader_AwaitState")
      ELSE GotoFollowers(t)
   /\ UNCHANGED <<incarnation, tails, links, write_group, result, group, tail_seen, arrival>>
 
@@ -395,6 +431,7 @@ Waiting(p) == /\ Live(p)
 RECURSIVE WaitingUpTo(_)
 WaitingUpTo(p) ==
   IF p = NULL \/ p = Dummy THEN <<>>
+  ELSE IF p = StallDummy THEN WaitingUpTo(link_older[STALL])
   ELSE IF ~Waiting(p) THEN <<>>
   ELSE Append(WaitingUpTo(link_older[Address(p)]), p)
 
@@ -419,13 +456,15 @@ GroupIsSound(t) ==
       /\ \A w \in Range(members) : write_group[Address(w)] = Me(t)
       /\ Range(members) \cap SyncWrites # {} => Me(t) \in SyncWrites
       /\ Range(members) \cap CallbackAlone # {} => Len(members) = 1
+      /\ \A options \in {NoSlowdown, DisableWal} : Range(members) \cap options \in {{}, Range(members)}
+      /\ \A w \in Range(members) : ~IsUnbatched(w)
 
 (* Skipped writers keep their order and come next: the queue is who waits, in the order of arrival. *)
 QueueIsInOrder ==
-  (\A t \in Threads : Here(t) => pc[t] # "EnterAsBatchGroupLeader_Graft") =>
+  (\A t \in Frames : Here(t) => pc[t] # "EnterAsBatchGroupLeader_Graft") =>
     LET waiting == SelectSeq(arrival, Waiting)
     IN  /\ WaitingUpTo(newest_writer) = waiting
-        /\ \A t \in Threads : Here(t) /\ pc[t] = "ExitAsBatchGroupLeader_SetState" => cursor[t] = Head(waiting)
+        /\ \A t \in Frames : Here(t) /\ pc[t] = "ExitAsBatchGroupLeader_SetState" => cursor[t] = Head(waiting)
 
 INV_LIFETIME == lifetime_ok
 =============================================================================

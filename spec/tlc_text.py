@@ -21,7 +21,7 @@ PIPELINED_ACTION = re.compile("LinkGroup|(Enter|Exit)AsMemTableWriter|.*(FirstEr
 SHARED_ERROR_ACTION = re.compile("(WriteToWAL|SetLastSequence)_FirstError")
 # The variables that a dump shows only in the configurations that need them: elsewhere they follow from the others.
 OPTIONAL_VARIABLES = {"newest_nonmem_writer": TWO_QUEUES, "log_mutex": TWO_QUEUES, "allocated_sequence": TWO_QUEUES,
-                      "relief": None, "checkpoint": None}
+                      "relief": "MaxLog", "checkpoint": "MaxLog"}
 # What begins and ends a run; errors of the environment while a store is open again, which only the
 # configurations with errors have.
 UNCOUNTED = ("Init", "Done", "RecoveryInit", "OpenDone", "OpenEnvironment")
@@ -29,6 +29,9 @@ UNCOUNTED = ("Init", "Done", "RecoveryInit", "OpenDone", "OpenEnvironment")
 WRAPPED = ("OpenStep",)
 # Nobody's step, though it ends all of them.
 NOBODYS = ("Crash",)
+# Mechanisms that are not a mode's own: it is enough that their actions fire in one mode.
+MECHANISM_ACTION = re.compile("PreprocessWrite|BeginWriteStall|EndWriteStall|LinkOne_NoSlowdown|PreReleaseError|"
+                              "RunUnbatched|EnterUnbatched|WaitForMemTableWriters|Close$|Checkpoint|BeginCheckpoint")
 
 
 def options_of(config_text):
@@ -119,7 +122,10 @@ def canonical_value(text):
 
 def unneeded_variables(config_text):
     """The optional variables that this configuration does not need."""
-    return {name for name, option in OPTIONAL_VARIABLES.items() if option not in options_of(config_text)}
+    used = set(options_of(config_text))
+    if re.search(r"^\s*MaxLog = [1-9]", config_text, re.M):
+        used.add("MaxLog")
+    return {name for name, user in OPTIONAL_VARIABLES.items() if user not in used}
 
 
 def canonical_state(label, unneeded=frozenset()):

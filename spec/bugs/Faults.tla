@@ -447,4 +447,23 @@ Unlock_forgotten ==
   log_mutex' = IF log_mutex # NULL /\ ~UsesNonmem(log_mutex) /\ pc'[log_mutex] = ExitFromLog
                THEN log_mutex
                ELSE NULL
+
+-----------------------------------------------------------------------------
+(* A stall leaves the queued writers with no_slowdown where they are (before RocksDB #4475). *)
+NewestNoSlowdown_none(p, t) == NULL
+
+(* A stall does not end when somebody waits to lead all queues. *)
+Relieved_by_poison == Poisoned
+
+(* Writers with and without disable_wal share a group. *)
+Compatible_mixes_wal(leader, w) == ~Queue!IsUnbatched(w)
+
+(* A pre-release callback that fails is not heeded. *)
+AfterRecord_unheeded(t) == AfterLog(t) /\ Unlock
+
+(* Nobody waits for the memtable queue to be empty. *)
+WaitForMemTableWriters_not(t) ==
+  /\ pc[t] = "WaitForMemTableWriters"
+  /\ Goto(t, "Write")
+  /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok, path>>
 =============================================================================

@@ -13,6 +13,9 @@ LaterSync == {<<t2, 1>>}
 LaterSyncs == {<<t2, 1>>, <<t3, 1>>}
 MixedSync == {<<t1, 2>>, <<t2, 1>>}
 AllSync == AllWrites
+SecondOfT1 == {<<t1, 2>>}
+SecondOfT2 == {<<t2, 2>>}
+OfT2 == {<<t2, 1>>, <<t2, 2>>}
 (* Two-phase commit: t1 prepares and commits; t2 prepares and rolls back, or writes, then prepares. *)
 Commit == {<<t1, 2>>}
 CommitSync == {<<t1, 2>>}
