@@ -92,8 +92,8 @@ void PrintFailure(const Run& run, const Outcome& outcome) {
 }
 
 // What of the model the executions reached, if it followed them.
-void ReportCoverage(const std::string& unreached_file, bool wants_all, Report* report,
-                    ReportRow* row) {
+void ReportCoverage(const std::string& unreached_file, bool wants_all, std::string_view unreached,
+                    Report* report, ReportRow* row) {
   const Coverage* const coverage = LockstepCoverage();
   if (coverage == nullptr) return;
   const Coverage::Figures figures = coverage->Count();
@@ -114,7 +114,19 @@ void ReportCoverage(const std::string& unreached_file, bool wants_all, Report* r
       static_cast<unsigned long long>(figures.edges_swapped),
       static_cast<unsigned long long>(figures.edges_taken));
   if (!unreached_file.empty()) std::ofstream(unreached_file) << coverage->Unreached();
-  if (!wants_all || figures.edges_swapped == figures.edges) return;
+  const bool all = figures.edges_swapped == figures.edges;
+  if (!wants_all || all == unreached.empty()) {
+    if (!all && !unreached.empty()) {
+      std::printf("%-28s not all, because %s\n", "", std::string(unreached).c_str());
+    }
+    return;
+  }
+  if (all) {
+    PrintError(kTool, row->what + ": every edge of the model is reached; take its excuse out of " +
+                          "relacy_tests/scenarios.cc");
+    report->Fail(ExitCode::kSafety);
+    return;
+  }
   PrintError(kTool, row->what +
                         ": the model has steps that the implementation never takes; "
                         "--unreached FILE lists them");
@@ -151,7 +163,7 @@ std::uint64_t Perform(const Run& run, bool show_progress, const std::string& unr
   row.figures["seconds"] = stopwatch.Seconds();
   const bool all = result == "COMPLETE" && run.shard.empty() &&
                    (run.scheduler == "dpor" || run.scheduler == "dfs");
-  ReportCoverage(unreached_file, all, report, &row);
+  ReportCoverage(unreached_file, all, FindScenario(run.scenario)->unreached, report, &row);
   report->Add(std::move(row));
   return outcome.executions;
 }

@@ -22,21 +22,29 @@ std::optional<Config> config;
 std::optional<model::Lockstep> lockstep;
 std::unique_ptr<Coverage> coverage;
 
-// Serial writes whose batches all have as many operations.
+std::optional<model::Mode> ModeOf(const WritePathOptions& options) {
+  if (options.two_write_queues || options.max_log_bytes != 0) return std::nullopt;
+  const bool parallel = options.allow_concurrent_memtable_write;
+  if (options.enable_pipelined_write) {
+    return parallel ? model::Mode::kPipelinedParallel : model::Mode::kPipelined;
+  }
+  return parallel ? model::Mode::kParallel : model::Mode::kSerial;
+}
+
+// Writes whose batches all have as many operations.
 std::optional<Config> ModelOf(const Scenario& s) {
   const WritePathOptions& options = s.options;
-  const bool serial = !options.allow_concurrent_memtable_write && !options.enable_pipelined_write &&
-                      !options.two_write_queues && options.max_log_bytes == 0;
-  const bool plain = (s.no_slowdown | s.disable_wal | s.disable_memtable | s.failing_callback) == 0;
+  const std::optional<model::Mode> mode = ModeOf(options);
   const auto counts_end = s.counts.begin() + s.writers;
   const bool same = std::all_of(s.counts.begin(), counts_end,
                                 [&](std::uint32_t count) { return count == s.counts[0]; });
-  if (!serial || !plain || !same || s.closers > 0 || s.checkpointers > 0 ||
-      s.writers > static_cast<int>(model::kMaxThreads) ||
+  if (!mode || s.no_slowdown != 0 || s.disable_wal != 0 || !same || s.closers > 0 ||
+      s.checkpointers > 0 || s.writers > static_cast<int>(model::kMaxThreads) ||
       s.writes > static_cast<int>(model::kMaxWrites)) {
     return std::nullopt;
   }
   Config model;
+  model.mode = *mode;
   model.threads = static_cast<std::uint8_t>(s.writers);
   model.writes = static_cast<std::uint8_t>(s.writes);
   model.batch_count = static_cast<std::uint8_t>(s.counts[0]);
@@ -45,8 +53,13 @@ std::optional<Config> ModelOf(const Scenario& s) {
   // A batch of a test has one byte.
   model.max_group = static_cast<std::uint8_t>(
       std::min(model::kMaxThreads, options.max_write_batch_group_size_bytes));
+  model.stride_threshold = static_cast<std::uint8_t>(
+      std::min<std::size_t>(UINT8_MAX, options.parallel_stride_threshold));
   for (const Pointer w : model::AllWrites(model)) {
-    if ((s.sync >> w.thread() & 1) != 0) model.SetSync(w);
+    const auto has = [&](unsigned writers) { return (writers >> w.thread() & 1) != 0; };
+    if (has(s.sync)) model.SetSync(w);
+    if (has(s.failing_callback)) model.callback_fails.Add(w);
+    if (has(s.disable_memtable)) model.disable_memtable.Add(w);
   }
   return model;
 }
@@ -87,6 +100,7 @@ Coverage::Coverage(const Config& config) : config_(config), explorer_(config) {
     ++first_[edge.source + 1];
   }
   for (std::size_t i = 1; i < first_.size(); ++i) first_[i] += first_[i - 1];
+  left_ = transitions_.size();
 }
 
 Coverage::Transition* Coverage::Find(std::uint32_t state, Taken step) {
@@ -102,17 +116,24 @@ Coverage::Transition* Coverage::Find(std::uint32_t state, Taken step) {
 void Coverage::Add(const History& history) {
   std::string key;
   for (const Taken step : history) {
-    key += static_cast<char>(static_cast<unsigned>(step.action) * model::kMaxThreads + step.thread);
+    key += static_cast<char>(step.action);
+    key += static_cast<char>(step.thread);
   }
   if (!histories_.insert(std::move(key)).second) return;
   std::uint32_t state = 0;
   for (const Taken step : history) {
     Transition* const transition = Find(state, step);
     transition->taken = true;
-    transition->swapped = true;
+    Reach(transition);
     state = transition->target;
   }
-  AddSwapped(history);
+  if (left_ > 0) AddSwapped(history);
+}
+
+void Coverage::Reach(Transition* transition) {
+  if (transition->swapped) return;
+  transition->swapped = true;
+  --left_;
 }
 
 // The parts of the execution, from its own prefixes on, as far as commuting neighbours lead.
@@ -125,7 +146,7 @@ void Coverage::AddSwapped(const History& history) {
   open_.assign(1, prefix);
   for (const Taken step : history) {
     steps_[step.thread].push_back(step);
-    prefix += Prefix{1} << (6 * step.thread);
+    prefix += One(step.thread);
     state = Find(state, step)->target;
     reached_[prefix] = state;
     open_.push_back(prefix);
@@ -134,21 +155,21 @@ void Coverage::AddSwapped(const History& history) {
     const Prefix middle = open_.back();
     open_.pop_back();
     for (std::size_t a = 0; a < config_.threads; ++a) {
-      const Prefix one_a = Prefix{1} << (6 * a);
-      const bool can_go_back = (middle >> (6 * a) & 63) != 0;
+      const Prefix one_a = One(a);
+      const bool can_go_back = CountOf(middle, a) != 0;
       for (std::size_t b = 0; b < config_.threads; ++b) {
         if (a == b) continue;
         Swap(middle, a, b);
         if (!can_go_back) continue;
         Swap(middle - one_a, a, b);
-        if ((middle >> (6 * b) & 63) != 0) Swap(middle - one_a - (Prefix{1} << (6 * b)), a, b);
+        if (CountOf(middle, b) != 0) Swap(middle - one_a - One(b), a, b);
       }
     }
   }
 }
 
 bool Coverage::StepOf(Prefix prefix, std::size_t thread, Taken* step) const {
-  const std::size_t taken = prefix >> (6 * thread) & 63;
+  const std::size_t taken = CountOf(prefix, thread);
   if (taken >= steps_[thread].size()) return false;
   *step = steps_[thread][taken];
   return true;
@@ -156,8 +177,8 @@ bool Coverage::StepOf(Prefix prefix, std::size_t thread, Taken* step) const {
 
 // From `prefix`, a and then b are reached. If b and then a lead to the same, so is that.
 void Coverage::Swap(Prefix prefix, std::size_t a, std::size_t b) {
-  const Prefix one_a = Prefix{1} << (6 * a);
-  const Prefix one_b = Prefix{1} << (6 * b);
+  const Prefix one_a = One(a);
+  const Prefix one_b = One(b);
   const auto from = reached_.find(prefix);
   const auto both = reached_.find(prefix + one_a + one_b);
   if (from == reached_.end() || both == reached_.end() || !reached_.contains(prefix + one_a)) {
@@ -170,8 +191,8 @@ void Coverage::Swap(Prefix prefix, std::size_t a, std::size_t b) {
   if (first == nullptr) return;
   Transition* const second = Find(first->target, step_a);
   if (second == nullptr || second->target != both->second) return;
-  first->swapped = true;
-  second->swapped = true;
+  Reach(first);
+  Reach(second);
   if (reached_.emplace(prefix + one_b, first->target).second) open_.push_back(prefix + one_b);
 }
 
@@ -211,7 +232,7 @@ bool StartLockstep(const Scenario& scenario) {
   config = settings.lockstep ? ModelOf(scenario) : std::nullopt;
   lockstep.reset();
   coverage.reset();
-  if (config) coverage = std::make_unique<Coverage>(*config);
+  if (config && settings.coverage) coverage = std::make_unique<Coverage>(*config);
   return config.has_value();
 }
 
@@ -229,6 +250,7 @@ void FollowInLockstep(std::string_view action, std::size_t thread, const model::
 void EndExecutionInLockstep() {
   if (!lockstep) return;
   Check(model::IsFinal(*config, lockstep->state()), "LOCKSTEP: the model is not at its end");
+  if (coverage == nullptr) return;
   coverage->stale_loads += lockstep->moved();
   coverage->actions += lockstep->history().size;
   coverage->Add(lockstep->history());

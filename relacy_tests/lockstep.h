@@ -54,9 +54,15 @@ class Coverage {
     bool taken = false;
     bool swapped = false;
   };
-  // How many steps each thread has taken, six bits each: a part of one execution.
-  using Prefix = std::uint32_t;
+  // How many steps each thread has taken: a part of one execution.
+  using Prefix = std::uint64_t;
+  static constexpr unsigned kBits = 64 / model::kMaxThreads;
+  static Prefix One(std::size_t thread) { return Prefix{1} << (kBits * thread); }
+  static std::size_t CountOf(Prefix prefix, std::size_t thread) {
+    return prefix >> (kBits * thread) & ((Prefix{1} << kBits) - 1);
+  }
 
+  void Reach(Transition* transition);
   Transition* Find(std::uint32_t state, model::Taken step);
   void AddSwapped(const model::History& history);
   void Swap(Prefix prefix, std::size_t a, std::size_t b);
@@ -66,6 +72,7 @@ class Coverage {
   model::Explorer explorer_;
   std::vector<std::uint32_t> first_;  // of each state's transitions, and the end
   std::vector<Transition> transitions_;
+  std::size_t left_ = 0;  // of the transitions, how many were not reached
   std::unordered_set<std::string> histories_;
   // Of the execution whose swaps are looked for.
   model::PerThread<std::vector<model::Taken>> steps_;

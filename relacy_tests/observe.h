@@ -39,41 +39,37 @@ struct NewestWriterTag {
 template struct Reveal<QueueTag, &Path::write_thread_>;
 template struct Reveal<LastSequenceTag, &Path::last_sequence_>;
 template struct Reveal<FirstErrorTag, &Path::first_error_>;
+struct NewestMemTableWriterTag {
+  friend constexpr auto MemberOf(NewestMemTableWriterTag);
+};
 template struct Reveal<NewestWriterTag, &Queue::newest_writer_>;
+template struct Reveal<NewestMemTableWriterTag, &Queue::newest_memtable_writer_>;
 
 class Observer {
  public:
   using Writer = Queue::Writer;
 
-  void Begin() { writers_ = {}; }
+  void Begin(const WritePathOptions& options) {
+    writers_ = {};
+    dummy_ = nullptr;
+    pipelined_ = options.enable_pipelined_write;
+  }
 
   // Tells the model what thread `thread` did, and what there is to see.
   void OnAction(const Path& path, std::string_view action, const void* writer, std::size_t thread) {
-    if (action == "Write") {
-      writers_[thread] = {static_cast<const Writer*>(writer), writers_[thread].incarnation + 1, 0};
-    }
-    if (action == "WriteToWAL" || action == "WalError") SeeSequences(*writers_[thread].writer);
+    Frame& own = writers_[thread];
+    if (action == "Write") own = {static_cast<const Writer*>(writer), own.incarnation + 1, 0};
+    if (action == "ExitAsBatchGroupLeader_Dummy") dummy_ = writer;
+    if (action == "WriteToWAL" || action == "WalError") SeeSequences(*own.writer);
     model::Observed seen;
-    const auto& queue = path.*MemberOf(QueueTag());
-    seen.newest_writer = ToPointer((queue.*MemberOf(NewestWriterTag())).Newest());
-    seen.last_sequence = static_cast<std::uint8_t>((path.*MemberOf(LastSequenceTag())).Newest());
-    seen.poisoned = (path.*MemberOf(FirstErrorTag())).Newest() != nullptr;
     seen.writer = ToPointer(writer);
-    if (action == "EnterAsBatchGroupLeader" || action == "ExitAsBatchGroupLeader") {
-      seen.loads = true;
-      seen.loaded = ToPointer(LoadedTail(thread, writer));
-    }
-    for (std::size_t t = 0; t < model::kMaxThreads; ++t) {
-      const Writer* const w = writers_[t].writer;
-      if (w == nullptr) continue;
-      seen.blocked[t] = w->state.Newest() == STATE_LOCKED_WAITING;
-      seen.state[t] = ToState(w->state.Newest());
-      seen.sequence[t] = static_cast<std::uint8_t>(writers_[t].sequence);
-      seen.status[t] = ToStatus(w->status.Peek());
-    }
-    if (LeadsGroup(action)) SeeGroup(*writers_[thread].writer, &seen);
+    SeePath(path, &seen);
+    SeeLoaded(thread, &seen);
+    SeeWriters(&seen);
+    if (action == "Write_Return") seen.status[thread] = StatusTold(*own.writer);
+    if (GroupIsAlive(action)) SeeGroup(*own.writer, &seen);
     FollowInLockstep(action, thread, seen);
-    if (action == "Write_Return") writers_[thread].writer = nullptr;
+    if (action == "Write_Return") own.writer = nullptr;
   }
 
  private:
@@ -98,23 +94,56 @@ class Observer {
     for (std::size_t t = 0; t < model::kMaxThreads; ++t) {
       if (writers_[t].writer == address) return {t, writers_[t].incarnation};
     }
-    return {model::kMaxThreads, 0};
+    return address == dummy_ ? model::kDummy : model::Pointer(model::kPlaces, 0);
   }
 
-  // What `thread` saw of the tail when it last looked at it.
-  static const void* LoadedTail(std::size_t thread, const void* last_writer) {
+  void SeePath(const Path& path, model::Observed* seen) const {
+    const auto& queue = path.*MemberOf(QueueTag());
+    seen->newest_writer = ToPointer((queue.*MemberOf(NewestWriterTag())).Newest());
+    seen->newest_memtable_writer = ToPointer((queue.*MemberOf(NewestMemTableWriterTag())).Newest());
+    seen->last_sequence = static_cast<std::uint8_t>((path.*MemberOf(LastSequenceTag())).Newest());
+    seen->poisoned = (path.*MemberOf(FirstErrorTag())).Newest() != nullptr;
+  }
+
+  // What the thread's last access has loaded, unless that is a read-modify-write that succeeded.
+  void SeeLoaded(std::size_t thread, model::Observed* seen) const {
     const auto row = std::find_if(
         execution.rows.rbegin(), execution.rows.rend(),
         [&](const Row& r) { return r.thread == static_cast<int>(thread) && !r.action; });
-    if (row == execution.rows.rend()) return nullptr;
-    const bool emptied = std::string_view(row->note) == "cas";
-    return emptied ? last_writer : FromWord<const void*>(row->value);
+    if (row == execution.rows.rend()) return;
+    const std::string_view note = row->note;
+    seen->loads = note.starts_with("=") || note.starts_with("cas failed");
+    seen->loaded = ToPointer(FromWord<const void*>(row->value));
+    seen->loaded_poisoned = row->value != 0;
+  }
+
+  void SeeWriters(model::Observed* seen) const {
+    for (std::size_t t = 0; t < model::kMaxThreads; ++t) {
+      const Writer* const w = writers_[t].writer;
+      if (w == nullptr) continue;
+      const std::uint8_t state = w->state.Newest();
+      seen->blocked[t] = state == STATE_LOCKED_WAITING;
+      seen->state[t] = ToState(state);
+      seen->sequence[t] = static_cast<std::uint8_t>(writers_[t].sequence);
+      seen->status[t] = ToStatus(w->status.Peek());
+    }
   }
 
   static model::WriterState ToState(std::uint8_t state) {
-    if (state == STATE_GROUP_LEADER) return model::STATE_GROUP_LEADER;
-    if (state == STATE_COMPLETED) return model::STATE_COMPLETED;
-    return model::STATE_INIT;
+    switch (state) {
+      case STATE_GROUP_LEADER:
+        return model::STATE_GROUP_LEADER;
+      case STATE_MEMTABLE_WRITER_LEADER:
+        return model::STATE_MEMTABLE_WRITER_LEADER;
+      case STATE_PARALLEL_MEMTABLE_CALLER:
+        return model::STATE_PARALLEL_MEMTABLE_CALLER;
+      case STATE_PARALLEL_MEMTABLE_WRITER:
+        return model::STATE_PARALLEL_MEMTABLE_WRITER;
+      case STATE_COMPLETED:
+        return model::STATE_COMPLETED;
+      default:
+        return model::STATE_INIT;
+    }
   }
 
   static model::WriteStatus ToStatus(const Status& status) {
@@ -123,16 +152,43 @@ class Observer {
     return refused ? model::WriteStatus::kAborted : model::WriteStatus::kUnknownOutcome;
   }
 
-  // Of these the acting thread's WriteGroup is alive. (A leader that returns has none any more, and
-  // while it completes its followers they may be gone.)
-  static bool LeadsGroup(std::string_view action) {
-    return action == "EnterAsBatchGroupLeader" || action == "EnterAsBatchGroupLeader_Graft" ||
-           action == "WriteToWAL" || action == "WriteToWAL_Sync" || action == "InsertInto" ||
-           action == "SetLastSequence" || action == "ExitAsBatchGroupLeader";
+  static model::WriteStatus StatusTold(const Writer& w) {
+    if (!w.callback_status.Peek().ok()) return model::WriteStatus::kCallbackFailed;
+    return ToStatus(w.status.Peek());
   }
 
-  void SeeGroup(const Writer& leader, model::Observed* seen) const {
-    const auto* const group = leader.write_group.Peek();
+  // The acting thread's Writer points at a group that is alive, and nobody else is at it: not after
+  // it was left (a Writer keeps its pointer), and not while the writers behind it are completed.
+  bool GroupIsAlive(std::string_view action) const {
+    static constexpr auto kActions =
+        std::to_array<std::string_view>({"EnterAsBatchGroupLeader",
+                                         "EnterAsBatchGroupLeader_Graft",
+                                         "WriteToWAL_FirstError",
+                                         "WriteToWAL",
+                                         "WriteToWAL_Sync",
+                                         "WalError",
+                                         "ExitAsBatchGroupLeader_Dummy",
+                                         "EnterAsMemTableWriter",
+                                         "EnterAsMemTableWriter_FirstError",
+                                         "LaunchParallelMemTableWriters",
+                                         "LaunchParallelMemTableWriters_Leader",
+                                         "LaunchParallelMemTableWriters_SetState",
+                                         "SetMemWritersEachStride_Caller",
+                                         "SetMemWritersEachStride",
+                                         "InsertInto",
+                                         "MemTableError",
+                                         "CompleteParallelMemTableWriter",
+                                         "SetLastSequence",
+                                         "SetLastSequence_FirstError",
+                                         "Poison",
+                                         "ExitAsMemTableWriter",
+                                         "ExitAsMemTableWriter_SetState"});
+    if (action == "ExitAsBatchGroupLeader") return !pipelined_;
+    return std::find(kActions.begin(), kActions.end(), action) != kActions.end();
+  }
+
+  void SeeGroup(const Writer& w, model::Observed* seen) const {
+    const auto* const group = w.write_group.Peek();
     if (group == nullptr) return;
     seen->last_writer = ToPointer(group->last_writer.Peek());
     seen->group_size = static_cast<std::uint8_t>(group->size.Peek());
@@ -140,6 +196,8 @@ class Observer {
   }
 
   std::array<Frame, model::kMaxThreads> writers_{};
+  const void* dummy_ = nullptr;  // of the newest pipelined exit
+  bool pipelined_ = false;
 };
 
 }  // namespace bellwether::relacy

@@ -134,6 +134,8 @@ Outcome Execute(const Run& run, const std::function<void(std::uint64_t)>& progre
   settings.spurious = run.spurious;
   settings.assertions = run.assertions;
   settings.lockstep = run.lockstep;
+  settings.coverage =
+      options.search.strategy == Strategy::kDpor || options.search.strategy == Strategy::kDfs;
   settings.mutation = ToMutation(run.mutant);
   const Outcome outcome = Explore(MakeSubject(*scenario), options);
   if (!run.mutant.empty() && !outcome.mutated_order_used) {

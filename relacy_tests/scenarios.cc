@@ -1,295 +1,216 @@
 #include "relacy_tests/scenarios.h"
 
 #include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
 
 namespace bellwether::relacy {
 namespace {
 
-constexpr WritePathOptions kParallel{.allow_concurrent_memtable_write = true};
-constexpr WritePathOptions kPipelined{.enable_pipelined_write = true};
-constexpr WritePathOptions kPipelinedParallel{.allow_concurrent_memtable_write = true,
-                                              .enable_pipelined_write = true};
-constexpr WritePathOptions kTwoQueues{.two_write_queues = true};
-constexpr WritePathOptions kTwoQueuesParallel{.allow_concurrent_memtable_write = true,
-                                              .two_write_queues = true};
-constexpr WritePathOptions kStride{.allow_concurrent_memtable_write = true,
-                                   .parallel_stride_threshold = 2};
+struct Mode {
+  std::string_view name;
+  WritePathOptions options;
+};
 
-constexpr WritePathOptions kStalling{.max_log_bytes = 1};
+constexpr std::array<Mode, 6> kModes{{
+    {"serial", {}},
+    {"parallel", {.allow_concurrent_memtable_write = true}},
+    {"pipelined", {.enable_pipelined_write = true}},
+    {"pipelined_parallel",
+     {.allow_concurrent_memtable_write = true, .enable_pipelined_write = true}},
+    {"two_queues", {.two_write_queues = true}},
+    {"two_queues_parallel", {.allow_concurrent_memtable_write = true, .two_write_queues = true}},
+}};
 
-WritePathOptions GroupCap(std::size_t writers) {
-  return {.max_write_batch_group_size_bytes = writers};  // a test batch has one byte
-}
+constexpr std::string_view kOneFault = "one insert fails here, and in the model several may";
 
-// The race in the name, in serial mode unless it says otherwise.
-void AddSerial(std::vector<Scenario>* all) {
-  all->insert(
-      all->end(),
-      {{.name = "serial_2x1", .what = "two writers"},
-       {.name = "serial_2x2", .what = "two writes each: addresses are used again", .writes = 2},
-       {.name = "serial_3x1", .what = "three writers", .writers = 3},
-       {.name = "serial_3x2", .what = "three writers, two writes each", .writers = 3, .writes = 2},
-       {.name = "serial_4x1", .what = "four writers", .writers = 4},
-       {.name = "sync_2x1", .what = "a sync writer beside one without", .sync = 0b10},
-       {.name = "sync_skipped_3x1",
-        .what = "a sync writer skipped by a leader without sync",
-        .writers = 3,
-        .sync = 0b010},
-       {.name = "sync_skipped_4x1",
-        .what = "the same, with a newcomer behind them",
-        .writers = 4,
-        .sync = 0b0010},
-       {.name = "reader_2x1",
-        .what = "batches of two operations, beside a reader",
-        .readers = 1,
-        .counts = {2, 2, 1, 1, 1, 1}},
-       {.name = "log_error_2x1",
-        .what = "any append or sync fails",
-        .sync = 0b10,
-        .fault = Fault::kLog},
-       {.name = "log_error_3x1",
-        .what = "any append or sync fails",
-        .writers = 3,
-        .sync = 0b100,
-        .fault = Fault::kLog},
-       {.name = "memtable_error_2x1",
-        .what = "any insert fails, beside a reader",
-        .readers = 1,
-        .counts = {2, 1, 1, 1, 1, 1},
-        .fault = Fault::kMemTable},
-       {.name = "memtable_error_3x1",
-        .what = "any insert fails",
-        .writers = 3,
-        .fault = Fault::kMemTable},
-       {.name = "callback_3x1",
-        .what = "a failing callback fails its write alone",
-        .writers = 3,
-        .failing_callback = 0b010},
-       {.name = "close_1x1",
-        .what = "Close (EnterUnbatched) beside a writer",
-        .writers = 1,
-        .closers = 1},
-       {.name = "close_2x1", .what = "Close (EnterUnbatched) beside two writers", .closers = 1},
-       {.name = "close_twice_1x1",
-        .what = "two threads call Close beside a writer",
-        .writers = 1,
-        .closers = 2},
-       {.name = "close_log_error_1x1",
-        .what = "Close beside a writer; an append or sync fails",
-        .writers = 1,
-        .closers = 1,
-        .fault = Fault::kLog},
-       {.name = "group_cap1_3x1",
-        .what = "a group holds one writer",
-        .writers = 3,
-        .options = GroupCap(1)},
-       {.name = "group_cap2_3x1",
-        .what = "a group holds two writers",
-        .writers = 3,
-        .options = GroupCap(2)},
-       {.name = "gather_2x1",
-        .what = "a leader with sync looks who is queued, before it collects its group",
-        .sync = 0b11,
-        .linger = true},
-       {.name = "gather_3x1",
-        .what = "the same with three writers",
-        .writers = 3,
-        .sync = 0b111,
-        .linger = true}});
-}
+// The scenarios of one mode.
+class OfMode {
+ public:
+  OfMode(const Mode& mode, std::vector<Scenario>* all) : mode_(mode), all_(all) {
+    if (mode.name != "serial") prefix_ = std::string(mode.name) + "_";
+  }
 
-void AddBlocking(std::vector<Scenario>* all) {
-  all->insert(all->end(), {{.name = "blocking_2x1",
-                            .what = "serial: mutex and condition variable",
-                            .blocking_wait = true},
-                           {.name = "blocking_3x1",
-                            .what = "serial: mutex and condition variable",
+  void AddAll() {
+    AddPlain();
+    AddWrites();
+    AddErrors();
+    AddUnbatched();
+    AddGroups();
+    AddStalls();
+    AddBlocking();
+  }
+
+ private:
+  // REQUIRES: the scenario has no name yet; with two queues its last `nonmem` writers insert
+  // nothing.
+  void Add(const std::string& race, int nonmem, Scenario s) {
+    const std::string bounds =
+        nonmem == 0 ? std::to_string(s.writers) + "x" + std::to_string(s.writes)
+                    : std::to_string(s.writers - nonmem) + "+" + std::to_string(nonmem);
+    s.name = race + bounds;
+    s.disable_memtable |= ((1u << nonmem) - 1) << (s.writers - nonmem);
+    s.options.allow_concurrent_memtable_write = mode_.options.allow_concurrent_memtable_write;
+    s.options.enable_pipelined_write = mode_.options.enable_pipelined_write;
+    s.options.two_write_queues = mode_.options.two_write_queues;
+    all_->push_back(std::move(s));
+  }
+  // The race in the name; with two queues the last of several writers inserts nothing.
+  void AddRace(const std::string& race, Scenario s) {
+    const bool nonmem = mode_.options.two_write_queues && s.writers > 1;
+    Add(prefix_ + race + "_", nonmem ? 1 : 0, std::move(s));
+  }
+
+  void AddPlain() {
+    const std::string name = std::string(mode_.name) + "_";
+    Add(name, 0, {.what = "two writers"});
+    Add(name, 0, {.what = "two writes each: addresses are used again", .writes = 2});
+    Add(name, 0, {.what = "three writers", .writers = 3});
+    Add(name, 0, {.what = "three writers, two writes each", .writers = 3, .writes = 2});
+    Add(name, 0, {.what = "four writers", .writers = 4});
+    Add(name, 0, {.what = "five writers", .writers = 5});
+    Add(name, 0, {.what = "six writers", .writers = 6});
+    if (!mode_.options.two_write_queues) return;
+    Add(name, 1, {.what = "a writer of each queue"});
+    Add(name, 1, {.what = "two writers and one without memtable", .writers = 3});
+    Add(name, 2, {.what = "two writers of each queue", .writers = 4});
+    Add(name, 2, {.what = "three writers and two without memtable", .writers = 5});
+    Add(name, 3, {.what = "three writers of each queue", .writers = 6});
+  }
+
+  void AddWrites() {
+    const std::array<std::uint32_t, kMaxWriters> twos{2, 2, 2, 2, 2, 2};
+    AddRace("sync", {.what = "a sync writer beside one without", .sync = 0b10});
+    AddRace(
+        "sync_skipped",
+        {.what = "a sync writer skipped by a leader without sync", .writers = 3, .sync = 0b010});
+    AddRace("sync_skipped",
+            {.what = "the same, with a newcomer behind them", .writers = 4, .sync = 0b0010});
+    AddRace("gather",
+            {.what = "a leader with sync looks who is queued, before it collects its group",
+             .sync = 0b11,
+             .linger = true});
+    AddRace("gather",
+            {.what = "the same with three writers", .writers = 3, .sync = 0b111, .linger = true});
+    AddRace("reader",
+            {.what = "batches of two operations, beside a reader", .readers = 1, .counts = twos});
+    AddRace("reader", {.what = "batches of two operations, beside a reader",
+                       .writers = 3,
+                       .readers = 1,
+                       .counts = twos});
+    AddRace("callback",
+            {.what = "a failing callback fails its write alone", .failing_callback = 0b10});
+    AddRace("callback", {.what = "a failing callback fails its write alone",
+                         .writers = 3,
+                         .failing_callback = 0b010});
+    AddRace("disable_wal",
+            {.what = "a writer that is not logged beside one that is", .disable_wal = 0b01});
+    AddRace("disable_wal", {.what = "a writer that is not logged between two that are",
                             .writers = 3,
-                            .blocking_wait = true},
-                           {.name = "blocking_parallel_2x1",
-                            .what = "parallel: mutex and condition variable",
-                            .blocking_wait = true,
-                            .options = kParallel},
-                           {.name = "blocking_pipelined_2x1",
-                            .what = "pipelined: mutex and condition variable",
-                            .blocking_wait = true,
-                            .options = kPipelined}});
-}
+                            .disable_wal = 0b010});
+    if (mode_.options.two_write_queues) return;
+    AddRace("wal_only", {.what = "a write without memtable", .disable_memtable = 0b01});
+    AddRace("wal_only", {.what = "two writes without memtable, and one with",
+                         .writers = 3,
+                         .disable_memtable = 0b110});
+  }
 
-void AddParallel(std::vector<Scenario>* all) {
-  all->insert(
-      all->end(),
-      {{.name = "parallel_2x1", .what = "two writers", .options = kParallel},
-       {.name = "parallel_2x2", .what = "two writes each", .writes = 2, .options = kParallel},
-       {.name = "parallel_3x1", .what = "three writers", .writers = 3, .options = kParallel},
-       {.name = "parallel_4x1", .what = "four writers", .writers = 4, .options = kParallel},
-       {.name = "parallel_memtable_error_3x1",
-        .what = "any insert fails",
-        .writers = 3,
-        .fault = Fault::kMemTable,
-        .options = kParallel},
-       {.name = "parallel_reader_2x1",
-        .what = "beside a reader",
-        .readers = 1,
-        .counts = {2, 2, 1, 1, 1, 1},
-        .options = kParallel},
-       {.name = "stride_3x1",
-        .what = "parallel, stride launch from two writers on",
-        .writers = 3,
-        .options = kStride},
-       {.name = "stride_4x1",
-        .what = "parallel, stride launch from two writers on",
-        .writers = 4,
-        .options = kStride}});
-}
+  void AddErrors() {
+    AddRace("log_error", {.what = "any append or sync fails", .sync = 0b10, .fault = Fault::kLog});
+    AddRace(
+        "log_error",
+        {.what = "any append or sync fails", .writers = 3, .sync = 0b100, .fault = Fault::kLog});
+    AddRace("memtable_error", {.what = "any insert fails, beside a reader",
+                               .readers = 1,
+                               .counts = {2, 1, 1, 1, 1, 1},
+                               .fault = Fault::kMemTable});
+    AddRace("memtable_error",
+            {.what = "any insert fails",
+             .writers = 3,
+             .fault = Fault::kMemTable,
+             .unreached =
+                 mode_.options.allow_concurrent_memtable_write ? kOneFault : std::string_view{}});
+  }
 
-void AddPipelined(std::vector<Scenario>* all) {
-  all->insert(
-      all->end(),
-      {{.name = "pipelined_2x1", .what = "two writers", .options = kPipelined},
-       {.name = "pipelined_2x2", .what = "two writes each", .writes = 2, .options = kPipelined},
-       {.name = "pipelined_3x1", .what = "three writers", .writers = 3, .options = kPipelined},
-       {.name = "pipelined_4x1", .what = "four writers", .writers = 4, .options = kPipelined},
-       {.name = "pipelined_memtable_error_2x1",
-        .what = "any insert fails, beside a reader",
-        .readers = 1,
-        .fault = Fault::kMemTable,
-        .options = kPipelined},
-       {.name = "pipelined_log_error_2x1",
-        .what = "any append or sync fails",
-        .sync = 0b10,
-        .fault = Fault::kLog,
-        .options = kPipelined},
-       {.name = "pipelined_callback_3x1",
-        .what = "a failing callback",
-        .writers = 3,
-        .failing_callback = 0b001,
-        .options = kPipelined},
-       {.name = "pipelined_wal_only_2x1",
-        .what = "a write without memtable",
-        .disable_memtable = 0b01,
-        .options = kPipelined},
-       {.name = "pipelined_wal_only_3x1",
-        .what = "two writes without memtable, and one with",
-        .writers = 3,
-        .disable_memtable = 0b110,
-        .options = kPipelined},
-       {.name = "pipelined_close_1x1",
-        .what = "Close drains the memtable queue",
-        .writers = 1,
-        .closers = 1,
-        .options = kPipelined},
-       {.name = "pipelined_close_2x1",
-        .what = "Close drains the memtable queue",
-        .closers = 1,
-        .options = kPipelined},
-       {.name = "pipelined_checkpoint_2x1",
-        .what = "a checkpoint waits for the memtable queue",
-        .checkpointers = 1,
-        .options = kPipelined},
-       {.name = "pipelined_parallel_2x1", .what = "two writers", .options = kPipelinedParallel},
-       {.name = "pipelined_parallel_3x1",
-        .what = "three writers",
-        .writers = 3,
-        .options = kPipelinedParallel}});
-}
+  void AddUnbatched() {
+    AddRace("close",
+            {.what = "Close (EnterUnbatched) beside a writer", .writers = 1, .closers = 1});
+    AddRace("close", {.what = "Close (EnterUnbatched) beside two writers", .closers = 1});
+    AddRace("close_twice",
+            {.what = "two threads call Close beside a writer", .writers = 1, .closers = 2});
+    AddRace("close_log_error", {.what = "Close beside a writer; an append or sync fails",
+                                .writers = 1,
+                                .closers = 1,
+                                .fault = Fault::kLog});
+    AddRace("checkpoint", {.what = "a checkpoint waits for what is in flight", .checkpointers = 1});
+  }
 
-void AddTwoQueues(std::vector<Scenario>* all) {
-  all->insert(all->end(), {{.name = "two_queues_1+1",
-                            .what = "a writer of each queue",
-                            .disable_memtable = 0b10,
-                            .options = kTwoQueues},
-                           {.name = "two_queues_2+1",
-                            .what = "two writers and one without memtable",
-                            .writers = 3,
-                            .disable_memtable = 0b100,
-                            .options = kTwoQueues},
-                           {.name = "two_queues_2+2",
-                            .what = "two writers of each queue",
-                            .writers = 4,
-                            .disable_memtable = 0b1100,
-                            .options = kTwoQueues},
-                           {.name = "two_queues_log_error_1+1",
-                            .what = "any append or sync fails",
-                            .disable_memtable = 0b10,
-                            .fault = Fault::kLog,
-                            .options = kTwoQueues},
-                           {.name = "two_queues_parallel_2+1",
-                            .what = "two writers and one without memtable",
-                            .writers = 3,
-                            .disable_memtable = 0b100,
-                            .options = kTwoQueuesParallel},
-                           {.name = "two_queues_close_1+1",
-                            .what = "Close leads both queues",
-                            .closers = 1,
-                            .disable_memtable = 0b10,
-                            .options = kTwoQueues}});
-}
+  void AddGroups() {
+    // A test batch has one byte.
+    AddRace("group_cap1", {.what = "a group holds one writer",
+                           .writers = 3,
+                           .options = {.max_write_batch_group_size_bytes = 1}});
+    AddRace("group_cap2", {.what = "a group holds two writers",
+                           .writers = 3,
+                           .options = {.max_write_batch_group_size_bytes = 2}});
+    if (!mode_.options.allow_concurrent_memtable_write) return;
+    const WritePathOptions stride{.parallel_stride_threshold = 2};
+    for (int writers = 3; writers <= 5; ++writers) {
+      AddRace("stride",
+              {.what = "stride launch from two writers on", .writers = writers, .options = stride});
+    }
+  }
 
-// max_log_bytes is any number: the log says that it is larger, until a checkpoint.
-void AddStalls(std::vector<Scenario>* all) {
-  all->insert(all->end(), {{.name = "stall_checkpoint_1x1",
-                            .what = "a stalled writer, relieved by a checkpoint",
-                            .writers = 1,
-                            .checkpointers = 1,
-                            .log_size = LogSize::kTooLarge,
-                            .options = kStalling},
-                           {.name = "stall_checkpoint_2x1",
-                            .what = "two writers, relieved by a checkpoint",
-                            .checkpointers = 1,
-                            .log_size = LogSize::kTooLarge,
-                            .options = kStalling},
-                           {.name = "stall_no_slowdown_2x1",
-                            .what = "a writer with no_slowdown beside a stalled one",
-                            .checkpointers = 1,
-                            .no_slowdown = 0b10,
-                            .log_size = LogSize::kTooLarge,
-                            .options = kStalling},
-                           {.name = "stall_no_slowdown_3x1",
-                            .what = "a writer with no_slowdown between stalled ones",
-                            .writers = 3,
-                            .checkpointers = 1,
-                            .no_slowdown = 0b010,
-                            .log_size = LogSize::kTooLarge,
-                            .options = kStalling},
-                           {.name = "stall_midway_3x1",
-                            .what = "a leader that was handed the queue stalls",
-                            .writers = 3,
-                            .checkpointers = 1,
-                            .no_slowdown = 0b010,
-                            .log_size = LogSize::kTooLargeAfterARecord,
-                            .options = kStalling},
-                           {.name = "stall_close_1x1",
-                            .what = "a stalled writer, relieved by Close",
-                            .writers = 1,
-                            .closers = 1,
-                            .log_size = LogSize::kTooLarge,
-                            .options = kStalling},
-                           {.name = "stall_close_2x1",
-                            .what = "two writers, relieved by Close",
-                            .closers = 1,
-                            .log_size = LogSize::kTooLarge,
-                            .options = kStalling},
-                           {.name = "disable_wal_2x1",
-                            .what = "a writer that is not logged beside one that is",
-                            .disable_wal = 0b10},
-                           {.name = "disable_wal_3x1",
-                            .what = "a writer that is not logged between two that are",
-                            .writers = 3,
-                            .disable_wal = 0b010}});
-}
+  // max_log_bytes is any number: the log says that it is larger, until a checkpoint.
+  void AddStalls() {
+    const WritePathOptions stalling{.max_log_bytes = 1};
+    const auto stall = [&](const std::string& race, Scenario s) {
+      if (s.log_size == LogSize::kSmall) s.log_size = LogSize::kTooLarge;
+      s.options = stalling;
+      AddRace("stall_" + race, std::move(s));
+    };
+    stall("checkpoint",
+          {.what = "a stalled writer, relieved by a checkpoint", .writers = 1, .checkpointers = 1});
+    stall("checkpoint", {.what = "two writers, relieved by a checkpoint", .checkpointers = 1});
+    stall("no_slowdown", {.what = "a writer with no_slowdown beside a stalled one",
+                          .checkpointers = 1,
+                          .no_slowdown = 0b10});
+    stall("no_slowdown", {.what = "a writer with no_slowdown between stalled ones",
+                          .writers = 3,
+                          .checkpointers = 1,
+                          .no_slowdown = 0b010});
+    stall("midway", {.what = "a leader that was handed the queue stalls",
+                     .writers = 3,
+                     .checkpointers = 1,
+                     .no_slowdown = 0b010,
+                     .log_size = LogSize::kTooLargeAfterARecord});
+    stall("close", {.what = "a stalled writer, relieved by Close", .writers = 1, .closers = 1});
+    stall("close", {.what = "two writers, relieved by Close", .closers = 1});
+  }
+
+  void AddBlocking() {
+    const std::string race = "blocking_" + prefix_;
+    const std::string_view what = "mutex and condition variable";
+    for (int writers = 2; writers <= 4; ++writers) {
+      Add(race, 0, {.what = what, .writers = writers, .blocking_wait = true});
+    }
+    if (!mode_.options.two_write_queues) return;
+    Add(race, 1, {.what = what, .blocking_wait = true});
+    Add(race, 1, {.what = what, .writers = 3, .blocking_wait = true});
+  }
+
+  const Mode& mode_;
+  std::vector<Scenario>* const all_;
+  std::string prefix_;
+};
 
 }  // namespace
 
 const std::vector<Scenario>& Scenarios() {
   static const std::vector<Scenario> scenarios = [] {
     std::vector<Scenario> all;
-    AddSerial(&all);
-    AddBlocking(&all);
-    AddParallel(&all);
-    AddPipelined(&all);
-    AddTwoQueues(&all);
-    AddStalls(&all);
+    for (const Mode& mode : kModes) OfMode(mode, &all).AddAll();
     return all;
   }();
   return scenarios;

@@ -1,10 +1,12 @@
-// The scenarios: each a small workload on the real WritePath<RelacySync, …>, named after its mode
-// and the race that it holds.
+// The scenarios: each a small workload on the real WritePath<RelacySync, …>, named
+// MODE_RACE_WRITERSxWRITES; serial is not said before a race. With two queues, 2+1 are two writers
+// that insert and one that does not.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,8 +31,8 @@ inline constexpr std::size_t kMaxOperations = 24;
 
 // The masks hold one bit a writer.
 struct Scenario {
-  std::string_view name;
-  std::string_view what;
+  std::string name{};
+  std::string_view what{};
   int writers = 2;
   int writes = 1;         // of each writer
   int readers = 0;        // threads that read the published prefix, twice
@@ -43,6 +45,7 @@ struct Scenario {
   unsigned failing_callback = 0;
   std::array<std::uint32_t, kMaxWriters> counts{1, 1, 1, 1, 1, 1};  // operations of a batch
   Fault fault = Fault::kNone;
+  std::string_view unreached{};  // why not every edge of the model is reached
   bool blocking_wait = false;
   bool linger = false;
   LogSize log_size = LogSize::kSmall;

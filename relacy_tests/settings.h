@@ -24,6 +24,7 @@ struct Settings {
   bool link_loop_as_one_step = false;
   bool assertions = true;  // of the header: each reads a shared word, so it is a step more a write
   bool lockstep = false;   // the model follows, if it has all that the scenario does
+  bool coverage = false;   // and what of it was reached is counted, swaps of steps included
   OrderMutation mutation;
   void (*on_action)(const char* action, const void* writer) = nullptr;  // who follows, if anybody
 };

@@ -87,7 +87,7 @@ void Construct() {
   }
   close_status.fill(Status::OK());
   BeginExecutionInLockstep();
-  observer.Begin();
+  observer.Begin(scenario.options);
   world = new (world_memory) World(scenario, ChooseFault());
 }
 
