@@ -5,6 +5,8 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "bellwether/store/store_files.h"
 #include "stress/simulated_file_system.h"
 
 namespace bellwether::stress {
@@ -25,6 +28,10 @@ enum class Mutant : uint8_t {
   kRecoveredLogTrusted,  // it is synced, but not written again: a sync that failed before is hidden
   kNoTruncate,           // a torn tail is left in the log
   kShortWriteIgnored,    // an append that took only a part counts as whole
+  kNoRotatedLogFsync,    // a checkpoint goes on in a new log without making the old one durable
+  kNoSnapshotFsync,      // … gives its snapshot a name before that is durable
+  kNoRenameFsync,        // … removes logs before the name of what covers them is durable
+  kNoRecoveryFsync,      // … and so does an Open
 };
 
 struct MutantName {
@@ -51,9 +58,12 @@ class MutantFileSystem final : public FileSystem {
 
   Status NewWritableFile(const std::string& path, std::unique_ptr<WritableFile>* file) override {
     std::unique_ptr<WritableFile> made;
-    Status status = below_->NewWritableFile(path, &made);
-    if (status.ok()) *file = std::make_unique<File>(this, std::move(made));
-    return status;
+    return Created(path, below_->NewWritableFile(path, &made), &made, file);
+  }
+  Status NewPreallocatedFile(const std::string& path, uint64_t size,
+                             std::unique_ptr<WritableFile>* file) override {
+    std::unique_ptr<WritableFile> made;
+    return Created(path, below_->NewPreallocatedFile(path, size, &made), &made, file);
   }
   Status ReadFile(const std::string& path, std::string* contents) override {
     return below_->ReadFile(path, contents);
@@ -68,9 +78,11 @@ class MutantFileSystem final : public FileSystem {
     return below_->CreateDirectory(directory);
   }
   Status SyncDirectory(const std::string& directory) override {
-    const Mutant skipping =
-        directory == directory_ ? Mutant::kNoDirectoryFsync : Mutant::kNoParentFsync;
-    return Is(skipping) ? Status::OK() : below_->SyncDirectory(directory);
+    const bool own = directory == directory_;
+    const bool forgotten = Is(own ? Mutant::kNoDirectoryFsync : Mutant::kNoParentFsync) ||
+                           (Is(Mutant::kNoRecoveryFsync) && own && recovering_) ||
+                           (Is(Mutant::kNoRenameFsync) && own && renamed_.exchange(false));
+    return forgotten ? Status::OK() : below_->SyncDirectory(directory);
   }
   Status SyncFile(const std::string& path) override {
     if (Is(Mutant::kNoRecoveredLogFsync)) return Status::OK();
@@ -81,17 +93,19 @@ class MutantFileSystem final : public FileSystem {
   }
   Status RemoveFile(const std::string& path) override { return below_->RemoveFile(path); }
   Status RenameFile(const std::string& from, const std::string& to) override {
+    renamed_ = true;
     return below_->RenameFile(from, to);
   }
   Status LockFile(const std::string& path, std::unique_ptr<FileLock>* lock) override {
+    recovering_ = true;
     return below_->LockFile(path, lock);
   }
 
  private:
   class File final : public WritableFile {
    public:
-    File(const MutantFileSystem* file_system, std::unique_ptr<WritableFile> below)
-        : file_system_(file_system), below_(std::move(below)) {}
+    File(const MutantFileSystem* file_system, std::unique_ptr<WritableFile> below, uint64_t number)
+        : file_system_(file_system), below_(std::move(below)), number_(number) {}
 
     Status Append(std::string_view data) override {
       Status status = below_->Append(data);
@@ -99,6 +113,12 @@ class MutantFileSystem final : public FileSystem {
     }
     Status Sync() override {
       if (file_system_->Is(Mutant::kNoFdatasync)) return Status::OK();
+      // Of a log behind which another was begun: that is a rotation.
+      const bool rotated = number_ != 0 && number_ != file_system_->newest_log_;
+      if (file_system_->Is(Mutant::kNoRotatedLogFsync) && rotated) return Status::OK();
+      if (file_system_->Is(Mutant::kNoSnapshotFsync) && path().ends_with(kUnfinishedSuffix)) {
+        return Status::OK();
+      }
       Status status = below_->Sync();
       const bool again = !status.ok() && file_system_->Is(Mutant::kFdatasyncRetried);
       return again ? below_->Sync() : status;
@@ -110,13 +130,28 @@ class MutantFileSystem final : public FileSystem {
    private:
     const MutantFileSystem* const file_system_;
     const std::unique_ptr<WritableFile> below_;
+    const uint64_t number_;  // of a log; 0: something else
   };
+
+  Status Created(const std::string& path, Status status, std::unique_ptr<WritableFile>* made,
+                 std::unique_ptr<WritableFile>* file) {
+    recovering_ = false;
+    uint64_t number = 0;
+    if (!ParseLogName(path.substr(path.rfind('/') + 1), &number)) number = 0;
+    if (!status.ok()) return status;
+    if (number != 0) newest_log_ = number;
+    *file = std::make_unique<File>(this, std::move(*made), number);
+    return status;
+  }
 
   bool Is(Mutant mutant) const { return mutant_ == mutant; }
 
   SimulatedFileSystem* const below_;
   const std::string directory_;
   const std::optional<Mutant> mutant_;
+  std::atomic<bool> recovering_{false};  // the store is locked, and its log not begun
+  std::atomic<bool> renamed_{false};     // … since the directory was synced
+  std::atomic<uint64_t> newest_log_{0};
 };
 
 }  // namespace bellwether::stress

@@ -140,6 +140,22 @@ class SimulatedFileSystem final : public FileSystem {
     return Status::OK();
   }
 
+  Status NewPreallocatedFile(const std::string& path, uint64_t size,
+                             std::unique_ptr<WritableFile>* file) override {
+    std::unique_ptr<WritableFile> created;
+    Status status = NewWritableFile(path, &created);
+    if (!status.ok()) return status;
+    File* const zeros = static_cast<File*>(created.get());
+    status = Append(zeros, std::string(static_cast<size_t>(size), '\0'));
+    if (status.ok()) {
+      zeros->Rewind();
+      *file = std::move(created);
+    } else {
+      (void)RemoveFile(path);
+    }
+    return status;
+  }
+
   Status ReadFile(const std::string& path, std::string* contents) override {
     const std::lock_guard lock(mutex_);
     Status status = Begin(FileOperation::kRead, "read", path);
@@ -198,7 +214,7 @@ class SimulatedFileSystem final : public FileSystem {
   Status SyncFile(const std::string& path) override {
     return SyncExisting(path, [](Node* file) {
       file->durable = file->cached;
-      file->uncut = Node::kWhole;
+      file->uncut = file->overwritten = Node::kWhole;
     });
   }
 
@@ -280,8 +296,14 @@ class SimulatedFileSystem final : public FileSystem {
     Status Append(std::string_view data) override { return file_system_->Append(this, data); }
     Status Sync() override { return file_system_->Sync(this); }
     Status Close() override {
-      open_ = false;
-      return Status::OK();
+      Status status = open_ && preallocated_ ? file_system_->CutZeros(this) : Status::OK();
+      if (status.ok()) open_ = false;
+      return status;
+    }
+    // What was appended so far are the zeros of a preallocated file.
+    void Rewind() {
+      preallocated_ = true;
+      size_ = 0;
     }
     uint64_t size() const override { return size_; }
     const std::string& path() const override { return path_; }
@@ -295,6 +317,7 @@ class SimulatedFileSystem final : public FileSystem {
     const uint64_t generation_;
     uint64_t size_ = 0;
     bool open_ = true;
+    bool preallocated_ = false;
   };
 
   class Lock final : public FileLock {
@@ -348,14 +371,28 @@ class SimulatedFileSystem final : public FileSystem {
     Status status = Begin(FileOperation::kAppend, "write", file->path_, file->size_, &fault);
     if (!status.ok()) data = data.substr(0, fault.short_write);
     const uint64_t used = Used(*root_);
-    const uint64_t room = capacity_ > used ? capacity_ - used : 0;
+    Node& node = *file->node_;
+    const uint64_t zeros_left = node.cached.size() - file->size_;
+    const uint64_t room = zeros_left + (capacity_ > used ? capacity_ - used : 0);
     if (data.size() > room) {
       data = data.substr(0, static_cast<size_t>(room));
       status = Error("write", file->path_, file->size_ + room, ENOSPC);
     }
-    file->node_->cached.append(data);
+    if (file->size_ < node.durable.size() && !data.empty()) {
+      node.overwritten = std::min(node.overwritten, static_cast<size_t>(file->size_));
+    }
+    node.cached.replace(static_cast<size_t>(file->size_), data.size(), data);
     file->size_ += data.size();
     return status;
+  }
+
+  Status CutZeros(File* file) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (file->generation_ != generation_) return Error("truncate", file->path_, 0, EIO);
+    }
+    Status status = Truncate(file->path_, file->size_);
+    return status.ok() ? Sync(file) : status;
   }
 
   Status Sync(File* file) {
@@ -370,6 +407,7 @@ class SimulatedFileSystem final : public FileSystem {
       // All of it is clean from now on, and none of it is on the disk.
       Node& node = *file->node_;
       node.durable.resize(node.cached.size(), '\0');
+      node.overwritten = Node::kWhole;
     }
     return status;
   }

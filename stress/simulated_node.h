@@ -50,18 +50,19 @@ struct SimulatedNode {
     }
   }
 
-  // A file is only appended to and cut, so what is not durable yet is its end.
+  // A file is only appended to, within zeros that were there before if it was preallocated, and
+  // cut: so what is not durable yet is its end.
   void MakeDurable() {
-    durable.resize(std::min(durable.size(), uncut));
+    durable.resize(std::min({durable.size(), uncut, overwritten}));
     durable.append(cached, durable.size(), std::string::npos);
-    uncut = kWhole;
+    uncut = overwritten = kWhole;
   }
 
   void Crash(Loss loss, std::mt19937_64* random) {
     if (!directory) {
       durable = CrashImage(loss, random);
       cached = durable;
-      uncut = kWhole;
+      uncut = overwritten = kWhole;
       return;
     }
     const uint64_t lost_of_three = (*random)() % 4;
@@ -78,6 +79,7 @@ struct SimulatedNode {
   std::string cached;
   std::string durable;
   size_t uncut = kWhole;           // bytes of `durable` that no unsynced Truncate cut off
+  size_t overwritten = kWhole;     // … and that no unsynced Append replaced
   uint64_t locked_in = kUnlocked;  // generation of the holder
   // Of a directory, likewise; and the changes in between.
   Entries entries;
@@ -90,12 +92,12 @@ struct SimulatedNode {
     // An unsynced Truncate reached the disk, or it did not.
     if (uncut < durable.size() && below(2) == 0) return durable;
     std::string image = durable.substr(0, uncut);
-    const size_t synced = image.size();
+    const size_t synced = std::min(image.size(), overwritten);
     if (cached.size() <= synced) return image;
-    image.resize(SizeAfterCrash(synced, below), '\0');
+    if (cached.size() > image.size()) image.resize(SizeAfterCrash(image.size(), below), '\0');
     const auto write_back = [&](size_t from, size_t end) {
       from = std::max(from, synced);
-      end = std::min(end, image.size());
+      end = std::min({end, image.size(), cached.size()});
       if (from < end) image.replace(from, end - from, cached, from, end - from);
     };
     if (loss == Loss::kInOrder) {

@@ -1,25 +1,36 @@
 // Recovery: from what a directory holds to a memtable, and to a directory that a new log may join.
 //
-//   ListLogs          000001.log, 000002.log, …; any other name means that the directory is not
-//   ours ReadLogs          each record goes into the memtable; sequences continue within and across
-//   logs CutTail           what stands behind the last record goes, and the cut is made durable
-//   RemoveEmptyLogs   so that opening again and again leaves nothing behind
+//   LoadSnapshot      the newest one, whole, goes into the memtable
+//   ReadLogs          then each record of the logs behind it; sequences continue within and across
+//                     logs
+//   CutTail           what stands behind the last record goes, and the cut is made durable
+//   RemoveCovered     what the snapshot covers, and logs that hold nothing, so that opening again
+//                     and again leaves nothing behind
+//
+// Damage
+//   tolerate_torn_tail, absolute   an error that names file, offset and the way in
+//   point_in_time                  everything behind the damage is given up; if that is the
+//   snapshot,
+//                                  an older one with its logs serves, or the logs from the very
+//                                  first on, if they are there
+//   skip_corrupt                   what can be read on either side of it is kept. The caller has to
+//                                  write a snapshot of that (needs_snapshot): the files stay as
+//                                  they are until it is durable
 //
 // Invariants
 //   CRASH_PREFIX      what is recovered is a prefix of the groups logged, with every synced one
 //   CRASH_IDEMPOTENT  a crash in here leaves a directory that recovers to the same state: nothing
-//                     is changed before all was read, and a damaged log is cut after the logs
-//                     behind it are gone, so that these never seem to continue it
+//                     is changed before all was read, a damaged log is cut after the logs behind it
+//                     are gone, so that these never seem to continue it, and what a snapshot covers
+//                     goes after the snapshot's name is durable
 // On return the newest log is durable as a whole: it may hold writes that were read from the page
 // cache and never synced, and the next log must not outlive them.
 // Thread safety: one thread, which holds the directory's lock.
 #pragma once
 
 #include <algorithm>
-#include <charconv>
-#include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,31 +38,16 @@
 
 #include "bellwether/storage/file_system.h"
 #include "bellwether/storage/prepared_transactions.h"
+#include "bellwether/storage/snapshot_file.h"
 #include "bellwether/storage/wal_reader.h"
 #include "bellwether/storage/write_batch.h"
 #include "bellwether/store/options.h"
+#include "bellwether/store/store_files.h"
 #include "bellwether/write_path/status.h"
 
 namespace bellwether {
 
-inline constexpr std::string_view kLockName = "LOCK";
-inline constexpr std::string_view kLogSuffix = ".log";
-inline constexpr size_t kLogDigits = 6;
-
-inline std::string LogName(uint64_t number) {
-  std::string digits = std::to_string(number);
-  if (digits.size() < kLogDigits) digits.insert(0, kLogDigits - digits.size(), '0');
-  return digits.append(kLogSuffix);
-}
-
-// False if `name` is not one that LogName gives, or leaves no number for the next log.
-inline bool ParseLogName(std::string_view name, uint64_t* number) {
-  const char* const end = name.data() + name.size();
-  const auto [digits_end, error] = std::from_chars(name.data(), end, *number);
-  return error == std::errc() && digits_end != name.data() && LogName(*number) == name &&
-         *number < std::numeric_limits<uint64_t>::max();
-}
-
+// May throw bad_alloc.
 template <class MemTable>
 class Recovery {
  public:
@@ -61,40 +57,25 @@ class Recovery {
         mode_(mode),
         memtable_(memtable) {}
 
-  // The numbers of the logs, ascending. Changes nothing.
-  // InvalidArgument, naming the file, if the directory is not that of a store.
-  static Status ListLogs(FileSystem* file_system, const std::string& directory,
-                         std::vector<uint64_t>* numbers) {
-    std::vector<std::string> names;
-    Status status = file_system->ListDirectory(directory, &names);
-    if (!status.ok()) return status;
-    numbers->clear();
-    for (const std::string& name : names) {
-      uint64_t number = 0;
-      if (ParseLogName(name, &number)) {
-        numbers->push_back(number);
-      } else if (name != kLockName) {
-        return Status::InvalidArgument("not the directory of a store: it holds " + directory + "/" +
-                                       name + "; give an empty directory or a store's");
-      }
-    }
-    std::sort(numbers->begin(), numbers->end());
-    return status;
-  }
-
   Status Run(RecoveryReport* report) {
-    if (mode_ == RecoveryMode::kSkipCorrupt) {
-      return Status::InvalidArgument(
-          "a store does not open with skip_corrupt yet: 'bellwether dump-wal' shows what is left");
+    StoreFiles files;
+    Status status = ListFiles(file_system_, directory_, &files);
+    if (status.ok()) status = LoadSnapshot(files.snapshots);
+    if (status.ok()) status = ReadLogs(files.logs);
+    if (status.ok() && gave_up_snapshot_ && report_.records == 0 && base_ == 0) {
+      status = Status::Corruption(
+          "damaged snapshot, and nothing before it; open with recovery mode skip_corrupt to keep "
+          "its whole blocks",
+          given_up_.front().path, 0);
     }
-    std::vector<uint64_t> numbers;
-    Status status = ListLogs(file_system_, directory_, &numbers);
-    if (status.ok()) status = ReadLogs(numbers);
-    if (status.ok()) status = CutTail();
-    if (status.ok()) status = RemoveEmptyLogs();
-    report_.last_sequence = position_.next_sequence - 1;
-    report_.log_number = numbers.empty() ? 1 : numbers.back() + 1;
+    if (status.ok() && !needs_snapshot()) status = CutTail();
+    if (status.ok() && !needs_snapshot()) status = RemoveCovered(files);
+    report_.last_sequence = LastSequence();
+    report_.log_number = files.NextNumber();
     report_.undecided = undecided().size();
+    if (!gaps_.empty()) {
+      report_.gaps = std::make_shared<const std::vector<RecoveryGap>>(std::move(gaps_));
+    }
     *report = report_;
     return status;
   }
@@ -102,56 +83,192 @@ class Recovery {
   // The transactions that the logs prepare and do not decide. REQUIRES: Run returned OK.
   const PreparedTransactions::Map& undecided() const { return position_.prepared.undecided(); }
 
+  // What was read has gaps: a new snapshot of it has to take the place of all files that there are.
+  bool needs_snapshot() const { return mode_ == RecoveryMode::kSkipCorrupt && skipped_; }
+
  private:
-  struct Log {
+  struct File {
     std::string path;
     uint64_t size = 0;
     uint64_t end = 0;  // of its last record
   };
 
+  // The visitor of SnapshotReader.
+  struct Loader {
+    Status Entry(std::string_view key, SequenceNumber sequence, std::string_view value) {
+      batch.Clear();
+      Status status = batch.Put(key, value);
+      if (status.ok()) status = owner->memtable_->InsertInto(batch, sequence);
+      ++owner->report_.snapshot_entries;
+      newest = std::max(newest, sequence);
+      return status;
+    }
+
+    Status Prepare(std::string_view encoded) {
+      std::string effect;
+      return owner->position_.prepared.Apply(encoded, &effect);
+    }
+
+    Recovery* owner;
+    WriteBatch batch = {};
+    SequenceNumber newest = 0;
+  };
+
+  std::string PathOf(const std::string& name) const { return directory_ + "/" + name; }
+
+  SequenceNumber LastSequence() const {
+    return position_.next_sequence != kAnySequence ? position_.next_sequence - 1
+                                                   : position_.at_least - 1;
+  }
+
+  // The newest snapshot that is whole, where the mode lets it be another than the newest.
+  Status LoadSnapshot(const std::vector<uint64_t>& numbers) {
+    for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
+      const std::string path = PathOf(SnapshotName(*number));
+      std::string contents;
+      Status status = file_system_->ReadFile(path, &contents);
+      if (!status.ok()) return status;
+      const uint64_t size = contents.size();
+      SnapshotReader reader(path, std::move(contents));
+      status = reader.Check();
+      if (status.ok()) return Load(*number, &reader);
+      if (status.code() != Status::Code::kCorruption) return status;
+      if (mode_ == RecoveryMode::kSkipCorrupt) return Salvage(*number, path, &reader);
+      if (mode_ != RecoveryMode::kPointInTime) {
+        return Status::Corruption(
+            std::string(status.what()) +
+                "; open with recovery mode point_in_time to go back to the state before it, if "
+                "that is still there, or with skip_corrupt to keep its whole blocks",
+            path, status.offset());
+      }
+      gaps_.push_back({path, status.offset(), size, 0, 0, std::string(status.what())});
+      given_up_.push_back({path, size, 0});
+      gave_up_snapshot_ = true;
+    }
+    return Status::OK();
+  }
+
+  Status Load(uint64_t number, SnapshotReader* reader) {
+    Loader loader{this};
+    Status status = reader->Read(&loader);
+    base_ = number;
+    report_.snapshot_sequence = reader->FindFooter()->sequence;
+    position_.next_sequence = report_.snapshot_sequence + 1;
+    return status;
+  }
+
+  Status Salvage(uint64_t number, const std::string& path, SnapshotReader* reader) {
+    Loader loader{this};
+    std::vector<SnapshotGap> gaps;
+    Status status = reader->Salvage(&loader, &gaps);
+    for (SnapshotGap& gap : gaps) {
+      gaps_.push_back({path, gap.begin, gap.end, 0, 0, std::move(gap.what)});
+    }
+    skipped_ = true;
+    base_ = number;
+    if (const auto footer = reader->FindFooter()) {
+      position_.next_sequence = footer->sequence + 1;
+    } else {
+      position_.next_sequence = loader.newest + 1;
+      position_.AcceptGap();
+    }
+    report_.snapshot_sequence = LastSequence();
+    return status;
+  }
+
   Status ReadLogs(const std::vector<uint64_t>& numbers) {
-    bool ended = false;
     for (const uint64_t number : numbers) {
-      Log log{directory_ + "/" + LogName(number), 0, 0};
+      if (number < base_) continue;
+      File log{PathOf(LogName(number)), 0, 0};
       std::string contents;
       Status status = file_system_->ReadFile(log.path, &contents);
       if (!status.ok()) return status;
       log.size = contents.size();
-      if (ended && mode_ == RecoveryMode::kPointInTime) {
+      // Created, perhaps preallocated, and never written to.
+      const bool blank = contents.find_first_not_of('\0') == std::string::npos;
+      if (blank && !ended_) {
+        blank_.push_back(std::move(log));
+        continue;
+      }
+      if (ended_ && mode_ == RecoveryMode::kPointInTime) {
+        if (!blank && !cut_reported_) AddTailGap();
         given_up_.push_back(std::move(log));
         continue;
       }
-      // A new log is begun only after the one before it was cut and synced.
-      if (ended && log.size > 0) {
+      status = blank ? Status::OK() : ReadLog(&log, std::move(contents));
+      if (!status.ok()) return status;
+      (blank ? blank_ : logs_).push_back(std::move(log));
+    }
+    return Status::OK();
+  }
+
+  Status ReadLog(File* log, std::string contents) {
+    // A new log is begun only after the one before it was cut and synced.
+    if (ended_) {
+      if (mode_ != RecoveryMode::kSkipCorrupt) {
         return Status::Corruption(
             "damaged end of a log before another log; open with recovery mode point_in_time to "
             "keep everything before it",
             logs_.back().path, logs_.back().end);
       }
-      WalReader reader(log.path, std::move(contents), position_);
-      status = ReadRecords(&reader);
-      if (!status.ok()) return status;
-      log.end = reader.end_offset();
-      position_ = reader.position();
-      ended = ended || reader.end() != WalEnd::kClean;
-      logs_.push_back(std::move(log));
+      AddTailGap();
+      skipped_ = true;
+      position_.AcceptGap();
     }
-    return Status::OK();
+    WalReader reader(log->path, std::move(contents), position_);
+    Status status = ReadRecords(&reader);
+    if (!status.ok()) return status;
+    log->end = reader.end_offset();
+    position_ = reader.position();
+    ended_ = reader.end() != WalEnd::kClean;
+    if (mode_ == RecoveryMode::kSkipCorrupt) {
+      AddGaps(log->path, reader.gaps());
+      // The gap that SkipDefect could not close.
+      if (reader.end() == WalEnd::kCorruption) {
+        ended_ = false;
+        position_.AcceptGap();
+      }
+    } else if (mode_ == RecoveryMode::kPointInTime && reader.end() == WalEnd::kCorruption) {
+      gaps_.push_back({log->path, log->end, log->size, reader.next_sequence(), 0,
+                       std::string(reader.Verdict(RecoveryMode::kAbsolute).what())});
+      cut_reported_ = true;
+    }
+    return status;
   }
 
   Status ReadRecords(WalReader* reader) {
     WalRecord record;
     WriteBatch batch;
     uint64_t records = 0;
-    while (reader->ReadRecord(&record)) {
-      Status status = WriteBatch::Parse(record.effect, &batch);
-      if (status.ok()) status = memtable_->InsertInto(batch, record.sequence);
-      if (!status.ok()) return status;
-      ++records;
-    }
+    do {
+      while (reader->ReadRecord(&record)) {
+        if (!gaps_.empty() && gaps_.back().first != 0 && gaps_.back().next == 0) {
+          gaps_.back().next = record.sequence;
+        }
+        Status status = WriteBatch::Parse(record.effect, &batch);
+        if (status.ok()) status = memtable_->InsertInto(batch, record.sequence);
+        if (!status.ok()) return status;
+        ++records;
+      }
+    } while (mode_ == RecoveryMode::kSkipCorrupt && reader->SkipDefect());
     if (records > 0) ++report_.logs;
     report_.records += records;
     return reader->Verdict(mode_);
+  }
+
+  void AddGaps(const std::string& path, const std::vector<WalGap>& gaps) {
+    for (const WalGap& gap : gaps) {
+      gaps_.push_back({path, gap.begin, gap.end, gap.first, gap.next, gap.what});
+    }
+    skipped_ = skipped_ || !gaps.empty();
+  }
+
+  // A torn end, before another log.
+  void AddTailGap() {
+    const File& log = logs_.back();
+    gaps_.push_back({log.path, log.end, log.size, LastSequence() + 1, 0,
+                     "damaged end of a log before another log"});
+    cut_reported_ = true;
   }
 
   Status CutTail() {
@@ -160,37 +277,48 @@ class Recovery {
       if (!status.ok()) return status;
       report_.cut_bytes += given_up_.back().size;
     }
-    if (removed_) {
+    // Also the name of a snapshot, whose process may have died before that: what it covers must not
+    // go first.
+    if (report_.removed_logs > 0 || base_ != 0) {
       Status status = file_system_->SyncDirectory(directory_);
       if (!status.ok()) return status;
     }
-    // Those before the newest log that is not empty were made durable before it was begun.
-    for (auto log = logs_.rbegin(); log != logs_.rend(); ++log) {
-      if (log->size == 0) continue;
-      Status status;
-      if (log->end < log->size) status = file_system_->Truncate(log->path, log->end);
-      if (status.ok()) status = file_system_->SyncFile(log->path);
-      report_.cut_bytes += log->size - log->end;
-      return status;
-    }
-    return Status::OK();
+    // Those before the newest log were made durable before it was begun.
+    if (logs_.empty()) return Status::OK();
+    const File& log = logs_.back();
+    Status status;
+    if (log.end < log.size) status = file_system_->Truncate(log.path, log.end);
+    if (status.ok()) status = file_system_->SyncFile(log.path);
+    report_.cut_bytes += log.size - log.end;
+    return status;
   }
 
   // Made durable with the name of the new log.
-  Status RemoveEmptyLogs() {
-    for (const Log& log : logs_) {
-      if (log.end > 0) continue;
-      Status status = RemoveLog(log.path);
-      if (!status.ok()) return status;
+  Status RemoveCovered(const StoreFiles& files) {
+    Status status;
+    for (const File& log : logs_) {
+      if (status.ok() && log.end == 0) status = RemoveLog(log.path);
     }
-    return Status::OK();
+    for (const File& log : blank_) {
+      if (status.ok()) status = RemoveLog(log.path);
+    }
+    for (const uint64_t number : files.logs) {
+      if (status.ok() && number < base_) status = RemoveLog(PathOf(LogName(number)));
+    }
+    for (const uint64_t number : files.snapshots) {
+      if (status.ok() && number < base_) {
+        status = file_system_->RemoveFile(PathOf(SnapshotName(number)));
+      }
+    }
+    for (const std::string& name : files.unfinished) {
+      if (status.ok()) status = file_system_->RemoveFile(PathOf(name));
+    }
+    return status;
   }
 
   Status RemoveLog(const std::string& path) {
     Status status = file_system_->RemoveFile(path);
-    if (!status.ok()) return status;
-    removed_ = true;
-    ++report_.removed_logs;
+    if (status.ok()) ++report_.removed_logs;
     return status;
   }
 
@@ -199,9 +327,15 @@ class Recovery {
   const RecoveryMode mode_;
   MemTable* const memtable_;
   WalPosition position_{1};
-  std::vector<Log> logs_;      // up to the one in which the records end
-  std::vector<Log> given_up_;  // those behind it
-  bool removed_ = false;
+  uint64_t base_ = 0;           // number of the snapshot that was read; 0: none
+  std::vector<File> logs_;      // up to the one in which the records end
+  std::vector<File> blank_;     // those that hold nothing
+  std::vector<File> given_up_;  // those behind the end, and damaged snapshots
+  std::vector<RecoveryGap> gaps_;
+  bool ended_ = false;         // the last log that was read did not end clean
+  bool cut_reported_ = false;  // gaps_ says where point_in_time ends
+  bool gave_up_snapshot_ = false;
+  bool skipped_ = false;
   RecoveryReport report_;
 };
 

@@ -7,6 +7,11 @@
 //           comes back by RecoveredTransactions
 //   Get     the newest version up to a snapshot; iterators and snapshots likewise, without locks
 //   Sync    an empty write with `sync`: the log is synced behind all that was acknowledged before
+//   Checkpoint  lead all queues: sync the log, go on in a new one, take the published sequence;
+//   then,
+//           while writers go on, write the state at that sequence to a snapshot file, make it
+//           durable, and remove the logs and snapshots that it covers. Undecided transactions stand
+//           in it
 //   Close   wait for the writes in flight, sync, give the directory back
 //
 // Invariants
@@ -17,7 +22,19 @@
 //                   of it was logged) or is for the next Open to decide (kUnknownOutcome). After an
 //                   error of the log every write is refused; reads go on. Nothing throws.
 //
-// Limits: all data is in memory, and the logs grow until they are removed by hand.
+// Checkpoints: with write_path.max_log_bytes the writer whose group makes the log larger than that
+// takes one before its call returns, whatever its options; others write on into the new log, and
+// wait only if that has grown too large as well before the snapshot is durable. One that fails
+// leaves the store as it was, is counted (failed_checkpoints), and the next is due after
+// max_log_bytes more; the write that ran it is not told. Without max_log_bytes only Checkpoint
+// takes one.
+//
+// disable_wal: such a write is acknowledged when it is readable. It is lost with the process unless
+// a Checkpoint that began later returned OK; neither Sync nor Close keeps it.
+//
+// Limits: all data is in memory. A checkpoint shortens the logs and the next Open, and leaves the
+// memtable as it is: overwritten and deleted versions stay in memory until the store is opened
+// again. While it writes it takes a block of memory, and Open takes as much as the largest file.
 // Thread safety: all functions may be called concurrently, but for the destructor. Iterators belong
 // to one thread at a time, and may not outlive their store.
 #pragma once
@@ -35,9 +52,13 @@
 #include <vector>
 
 #include "bellwether/storage/memtable.h"
+#include "bellwether/storage/prepared_transactions.h"
 #include "bellwether/storage/write_batch.h"
+#include "bellwether/store/checkpoint.h"
+#include "bellwether/store/counter.h"
 #include "bellwether/store/options.h"
 #include "bellwether/store/recovery.h"
+#include "bellwether/store/store_files.h"
 #include "bellwether/store/store_log.h"
 #include "bellwether/store/transactions.h"
 #include "bellwether/sync/std_sync.h"
@@ -66,15 +87,17 @@ class BasicStore {
   // Makes the operations of `batch` durable (with options.sync) and readable, as one.
   WriteResult Write(const WriteOptions& options, const WriteBatch* batch) {
     if (batch != nullptr && !batch->status().ok()) return {batch->status(), 0};
-    if (options.disable_memtable || options.disable_wal) {
-      return {Status::InvalidArgument("a store logs and inserts every batch"), 0};
+    if (options.disable_memtable && batch != nullptr && batch->Count() > 0) {
+      return {Status::InvalidArgument("disable_memtable with operations that nobody could read: "
+                                      "use Prepare for what is to be decided later"),
+              0};
     }
     if (batch != nullptr && batch->marked()) {
       return {Status::InvalidArgument(
                   "the batch belongs to a two-phase commit: use Prepare, Commit and Rollback"),
               0};
     }
-    return write_path_.Write(options, batch);
+    return ThenCheckpoint([&] { return write_path_.Write(options, batch); });
   }
 
   WriteResult Put(const WriteOptions& options, std::string_view key, std::string_view value) {
@@ -95,7 +118,8 @@ class BasicStore {
   // kUnknownOutcome: the next Open decides: either RecoveredTransactions has it, or prepare anew.
   Status Prepare(const WriteOptions& options, std::string_view xid, const WriteBatch* batch) {
     if (batch == nullptr) return Status::InvalidArgument("the batch is null");
-    return Transact([&] { return transactions_.Prepare(options, xid, *batch); });
+    return ThenCheckpoint(
+        [&] { return Transact([&] { return transactions_.Prepare(options, xid, *batch); }); });
   }
 
   // The second phase: what was prepared becomes readable, as one, at the sequence that is returned.
@@ -105,16 +129,19 @@ class BasicStore {
   // as was asked. After every other failure it is undecided as before.
   WriteResult Commit(const WriteOptions& options, std::string_view xid) {
     WriteResult result;
-    result.status = Transact([&] {
-      result = transactions_.Commit(options, xid);
-      return result.status;
+    result.status = ThenCheckpoint([&] {
+      return Transact([&] {
+        result = transactions_.Commit(options, xid);
+        return result.status;
+      });
     });
     return result;
   }
 
   // The other second phase: nobody will ever read it. As Commit.
   Status Rollback(const WriteOptions& options, std::string_view xid) {
-    return Transact([&] { return transactions_.Rollback(options, xid); });
+    return ThenCheckpoint(
+        [&] { return Transact([&] { return transactions_.Rollback(options, xid); }); });
   }
 
   // Those that Open found prepared and undecided, and that are not decided since, ascending by xid.
@@ -126,7 +153,17 @@ class BasicStore {
   // Everything acknowledged before the call is durable when it returns OK.
   Status Sync() {
     const WriteBatch barrier;
-    return write_path_.Write({.sync = true}, &barrier).status;
+    return ThenCheckpoint([&] { return write_path_.Write({.sync = true}, &barrier).status; });
+  }
+
+  // Everything acknowledged before the call is durable when it returns OK, disable_wal or not, and
+  // the logs from before it are gone. After a failure nothing acknowledged is lost, and unless the
+  // log itself failed writes go on. REQUIRES: not called from a callback.
+  Status Checkpoint() {
+    checkpoint_mutex_.lock();
+    Status status = TakeCheckpoint();
+    checkpoint_mutex_.unlock();
+    return status;
   }
 
   // NotFound if `key` has no value in that state. *value is untouched unless the result is OK.
@@ -166,17 +203,19 @@ class BasicStore {
     });
   }
 
-  // Waits for the writes in flight, syncs the log, gives the directory back and refuses whatever
-  // comes later. Returns the first error of the write path, if it had one. The second call is
-  // refused, perhaps before the first is through.
+  // Waits for the writes in flight, ends a checkpoint, syncs the log, gives the directory back and
+  // refuses whatever comes later. Returns the first error of the write path, if it had one. The
+  // second call is refused, perhaps before the first is through.
   Status Close() {
     uint8_t open = 0;
     if (!closed_.compare_exchange_strong(open, 1, orders::Store_CloseCas)) {
       return Status::Aborted("the store is closed");
     }
+    checkpoint_mutex_.lock();
     Status status = write_path_.Close();
     Status closed = log_.Close();
     lock_.reset();
+    checkpoint_mutex_.unlock();
     return status.ok() ? closed : status;
   }
 
@@ -184,6 +223,9 @@ class BasicStore {
     Stats stats;
     stats.recovery = recovery_;
     log_.CountInto(&stats);
+    stats.checkpoints = checkpoints_.Get();
+    stats.failed_checkpoints = failed_checkpoints_.Get();
+    stats.snapshot_bytes = snapshot_bytes_.Get();
     return stats;
   }
 
@@ -195,13 +237,19 @@ class BasicStore {
   using Table = MemTable<Policy>;
   using Path = WritePath<Policy, WriteBatch, Log, Table>;
 
-  BasicStore(const StoreOptions& options, std::unique_ptr<FileLock> lock,
+  BasicStore(const StoreOptions& options, std::string directory, std::unique_ptr<FileLock> lock,
              std::unique_ptr<Table> memtable, std::unique_ptr<WritableFile> log,
              const RecoveryReport& recovery, const PreparedTransactions::Map& undecided)
-      : recovery_(recovery),
+      : options_(options),
+        directory_(std::move(directory)),
+        recovery_(recovery),
         lock_(std::move(lock)),
         memtable_(std::move(memtable)),
-        log_(std::move(log), recovery.log_number),
+        next_number_(recovery.log_number + 1),
+        log_(std::move(log), recovery.log_number,
+             {.next_sequence = recovery.last_sequence + 1,
+              .durable_watermark = options.durable_watermark || options.preallocate_log_bytes != 0},
+             options.write_path.max_log_bytes),
         write_path_(options.write_path, &log_, memtable_.get(), recovery.last_sequence),
         transactions_(&write_path_, undecided),
         closed_(0) {}
@@ -211,9 +259,6 @@ class BasicStore {
     if (options.file_system == nullptr) return Status::InvalidArgument("no file system is given");
     if (directory.empty()) return Status::InvalidArgument("the name of the directory is empty");
     FileSystem* const file_system = options.file_system;
-    if (options.write_path.max_log_bytes != 0) {
-      return Status::InvalidArgument("max_log_bytes: without checkpoints no write stall would end");
-    }
     Status status = Path::CheckOptions(options.write_path);
     if (status.ok()) status = PrepareDirectory(options, directory);
     if (!status.ok()) return status;
@@ -228,10 +273,18 @@ class BasicStore {
     if (!status.ok()) return status;
 
     std::unique_ptr<WritableFile> log;
-    status = BeginLog(file_system, directory, report.log_number, &log);
+    status = BeginLog(options, directory, report.log_number, &log);
+    if (status.ok() && recovery.needs_snapshot()) {
+      uint64_t bytes = 0;
+      status = WriteSnapshot(
+          file_system, directory, report.log_number,
+          SnapshotContents<Table>{memtable.get(), report.last_sequence, &recovery.undecided()},
+          [] { return false; }, &bytes);
+      if (status.ok()) RemoveCovered(file_system, directory, report.log_number);
+    }
     if (!status.ok()) return status;
-    store->reset(new BasicStore(options, std::move(lock), std::move(memtable), std::move(log),
-                                report, recovery.undecided()));
+    store->reset(new BasicStore(options, directory, std::move(lock), std::move(memtable),
+                                std::move(log), report, recovery.undecided()));
     return status;
   }
 
@@ -239,12 +292,10 @@ class BasicStore {
   static Status PrepareDirectory(const StoreOptions& options, const std::string& directory) {
     FileSystem* const file_system = options.file_system;
     bool exists = false;
-    std::vector<uint64_t> logs;
+    StoreFiles files;
     Status status = file_system->FileExists(directory, &exists);
-    if (status.ok() && exists) {
-      status = Recovery<Table>::ListLogs(file_system, directory, &logs);
-    }
-    if (!status.ok() || !logs.empty()) return status;
+    if (status.ok() && exists) status = ListFiles(file_system, directory, &files);
+    if (!status.ok() || !files.empty()) return status;
     if (!options.create_if_missing) {
       return Status::InvalidArgument("no store in " + directory +
                                      "; name another directory, or open with create_if_missing");
@@ -256,11 +307,87 @@ class BasicStore {
   }
 
   // Nothing is acknowledged before the file and its name are durable.
-  static Status BeginLog(FileSystem* file_system, const std::string& directory, uint64_t number,
+  static Status BeginLog(const StoreOptions& options, const std::string& directory, uint64_t number,
                          std::unique_ptr<WritableFile>* log) {
-    Status status = file_system->NewWritableFile(directory + "/" + LogName(number), log);
+    const std::string path = directory + "/" + LogName(number);
+    const uint64_t zeros = options.preallocate_log_bytes;
+    Status status = zeros == 0 ? options.file_system->NewWritableFile(path, log)
+                               : options.file_system->NewPreallocatedFile(path, zeros, log);
     if (status.ok()) status = (*log)->Sync();
-    if (status.ok()) status = file_system->SyncDirectory(directory);
+    if (status.ok()) status = options.file_system->SyncDirectory(directory);
+    return status;
+  }
+
+  // Calls `write`, and then takes the checkpoint that it may have made due. The leader that did so
+  // comes through here, whatever became of its own write: so no stall waits in vain.
+  template <class Write>
+  auto ThenCheckpoint(const Write& write) {
+    auto result = write();
+    if (log_.CheckpointDue()) {
+      checkpoint_mutex_.lock();
+      if (log_.CheckpointDue()) (void)TakeCheckpoint();
+      checkpoint_mutex_.unlock();
+    }
+    return result;
+  }
+
+  // REQUIRES (of all below): checkpoint_mutex_ is held.
+  Status TakeCheckpoint() {
+    if (Closed()) return Status::Aborted("the store is closed");
+    Status status = WithoutExceptions([&] { return WithAdvice(TryCheckpoint()); });
+    (status.ok() ? checkpoints_ : failed_checkpoints_).Add(1);
+    // Whoever stalls until the log is shorter has to go on, and no write may try again at once.
+    if (!status.ok() && log_.CheckpointDue()) {
+      const Status put_off = write_path_.RunUnbatched([&] {
+        log_.PutOff();
+        return Status::OK();
+      });
+      // A poisoned path logs nothing any more.
+      if (!put_off.ok()) log_.NeverDue();
+    }
+    return status;
+  }
+
+  Status TryCheckpoint() {
+    const uint64_t number = next_number_++;
+    PreparedTransactions::Map undecided;
+    SequenceNumber sequence = 0;
+    Status status = RotateLog(number, &undecided, &sequence);
+    if (!status.ok()) return status;
+    uint64_t bytes = 0;
+    status = WriteSnapshot(
+        options_.file_system, directory_, number,
+        SnapshotContents<Table>{memtable_.get(), sequence, &undecided}, [this] { return Closed(); },
+        &bytes);
+    snapshot_bytes_.Add(bytes);
+    if (status.ok()) RemoveCovered(options_.file_system, directory_, number);
+    return status;
+  }
+
+  // The log goes on in a new file; what was in it up to then is durable, and gave *sequence.
+  Status RotateLog(uint64_t number, PreparedTransactions::Map* undecided,
+                   SequenceNumber* sequence) {
+    std::unique_ptr<WritableFile> file;
+    Status status = BeginLog(options_, directory_, number, &file);
+    bool rotated = false;
+    if (status.ok()) {
+      status = write_path_.RunUnbatched([&] {
+        Status ready = WithoutExceptions([&] {
+          *undecided = transactions_.Undecided();
+          return Status::OK();
+        });
+        if (!ready.ok()) return ready;
+        *sequence = write_path_.LastSequence();
+        rotated = true;
+        Status status_of_log = log_.Rotate(std::move(file), number);
+        if (status_of_log.ok()) Policy::OnAction("Checkpoint", nullptr);
+        return status_of_log;
+      });
+    }
+    if (status.ok()) return status;
+    // The log has failed for good: its sync, which poisons the path, says so to every later write.
+    if (rotated) (void)write_path_.Close();
+    (void)options_.file_system->RemoveFile(directory_ + "/" + LogName(number));
     return status;
   }
 
@@ -274,11 +401,11 @@ class BasicStore {
   // Adds what to do to an error of the file system.
   static Status WithAdvice(const Status& status) {
     if (status.code() != Status::Code::kIOError) return status;
-    const char* advice = "nothing acknowledged is lost; check the disk, then open again";
+    const char* advice = "nothing acknowledged is lost; check the disk, then try again";
     switch (status.error_number()) {
       case ENOSPC:
       case EDQUOT:
-        advice = "nothing acknowledged is lost; free space, then open again";
+        advice = "nothing acknowledged is lost; free space, then try again";
         break;
       case EROFS:
       case EACCES:
@@ -320,9 +447,16 @@ class BasicStore {
     return options.snapshot != nullptr ? options.snapshot->sequence() : write_path_.LastSequence();
   }
 
+  const StoreOptions options_;
+  const std::string directory_;
   const RecoveryReport recovery_;
   std::unique_ptr<FileLock> lock_;
   const std::unique_ptr<Table> memtable_;
+  typename Policy::Mutex checkpoint_mutex_;  // held by who takes a checkpoint, and by Close
+  uint64_t next_number_;                     // of a log; guarded by it, as the three below
+  Counter<Policy> checkpoints_;
+  Counter<Policy> failed_checkpoints_;
+  Counter<Policy> snapshot_bytes_;
   Log log_;
   Path write_path_;
   Transactions<Policy, Path> transactions_;

@@ -275,9 +275,13 @@ inline constexpr LoadOrder MemTable_OperationsLoad{"MemTable_OperationsLoad",
 
 // Relaxed: a statistic; its writers are ordered by the hand-off, and its readers need no more than
 // a value that was true.
-inline constexpr LoadOrder StoreLog_CounterLoad{"StoreLog_CounterLoad", std::memory_order::relaxed};
-inline constexpr StoreOrder StoreLog_CounterStore{"StoreLog_CounterStore",
-                                                  std::memory_order::relaxed};
+inline constexpr LoadOrder Counter_Load{"Counter_Load", std::memory_order::relaxed};
+inline constexpr StoreOrder Counter_Store{"Counter_Store", std::memory_order::relaxed};
+
+// Relaxed: the thread that made a checkpoint due sees its own store when its write returns; whoever
+// else looks may be early or late. The checkpoint's mutex decides.
+inline constexpr LoadOrder CheckpointDue_Load{"CheckpointDue_Load", std::memory_order::relaxed};
+inline constexpr StoreOrder CheckpointDue_Store{"CheckpointDue_Store", std::memory_order::relaxed};
 
 // Relaxed: elects the one caller that closes; what it closes is ordered by the queue.
 inline constexpr CasOrder Store_CloseCas{"Store_CloseCas", std::memory_order::relaxed,

@@ -103,6 +103,6 @@ bellwether_add_mutant(
   EXPECT "FAILED  . EveryMode/TwoPhaseRecoveryTest")
 bellwether_add_mutant(
   ${recovery} NAME two_phase_undecided_lost_between_logs HEADER bellwether/store/recovery.h
-  BEFORE "      position_ = reader.position();"
-  AFTER "      position_ = reader.next_sequence();"
+  BEFORE "    position_ = reader.position();"
+  AFTER "    position_ = reader.next_sequence();"
   EXPECT "FAILED  . EveryMode/TwoPhaseRecoveryTest")

@@ -22,8 +22,10 @@ class StoreTest : public testing::Test {
 
   Status Open(RecoveryMode mode = RecoveryMode::kTolerateTornTail) {
     store_.reset();
-    const StoreOptions options{
-        .recovery_mode = mode, .write_path = write_path_, .file_system = &disk_};
+    StoreOptions options = options_;
+    options.recovery_mode = mode;
+    options.write_path = write_path_;
+    if (options.file_system == PosixFileSystem::Default()) options.file_system = &disk_;
     return Store::Open(options, kDirectory, &store_);
   }
 
@@ -72,14 +74,49 @@ class StoreTest : public testing::Test {
     return std::string(kDirectory) + "/" + LogName(number);
   }
 
+  static std::string SnapshotFile(uint64_t number) {
+    return std::string(kDirectory) + "/" + SnapshotName(number);
+  }
+
   std::string Read(const std::string& path) {
     std::string contents;
     EXPECT_TRUE(disk_.ReadFile(path, &contents).ok());
     return contents;
   }
 
+  // All files but the lock, by name.
+  Contents Files() {
+    Contents files;
+    for (const std::string& name : Names()) {
+      if (name != kLockName) files[name] = Read(std::string(kDirectory) + "/" + name);
+    }
+    return files;
+  }
+
+  // A directory that holds these files, and nothing else, all durable.
+  void RestoreFiles(const Contents& files) {
+    store_.reset();
+    disk_.Kill();
+    std::vector<std::string> names;
+    if (disk_.ListDirectory(kDirectory, &names).ok()) {
+      for (const std::string& name : names) {
+        ASSERT_TRUE(disk_.RemoveFile(std::string(kDirectory) + "/" + name).ok());
+      }
+    }
+    ASSERT_TRUE(disk_.CreateDirectory(kDirectory).ok());
+    for (const auto& [name, contents] : files) {
+      std::unique_ptr<WritableFile> file;
+      ASSERT_TRUE(disk_.NewWritableFile(std::string(kDirectory) + "/" + name, &file).ok());
+      ASSERT_TRUE(file->Append(contents).ok());
+      ASSERT_TRUE(file->Sync().ok());
+    }
+    ASSERT_TRUE(disk_.SyncDirectory(kDirectory).ok());
+    ASSERT_TRUE(disk_.SyncDirectory("/").ok());
+  }
+
   stress::SimulatedFileSystem disk_;
   WritePathOptions write_path_;
+  StoreOptions options_;  // but for the mode, the write path, and the disk
   std::unique_ptr<Store> store_;
 };
 

@@ -104,11 +104,11 @@ TEST_F(StoreTest, RefusesBeforeTheQueue) {
   ASSERT_TRUE(half.Put("kept", "1").ok());
   ASSERT_FALSE(half.Put(long_key, "2").ok());
   EXPECT_EQ(store_->Write({}, &half).status.code(), Status::Code::kInvalidArgument);
+  EXPECT_EQ(store_->Put({.disable_memtable = true}, "a", "1").status.code(),
+            Status::Code::kInvalidArgument);
+  EXPECT_EQ(store_->Put({.sync = true, .disable_wal = true}, "a", "1").status.code(),
+            Status::Code::kInvalidArgument);
   WriteBatch batch;
-  EXPECT_EQ(store_->Write({.disable_wal = true}, &batch).status.code(),
-            Status::Code::kInvalidArgument);
-  EXPECT_EQ(store_->Write({.disable_memtable = true}, &batch).status.code(),
-            Status::Code::kInvalidArgument);
   EXPECT_EQ(store_->GetStats().groups, 0U);
   EXPECT_TRUE(store_->Write(kSync, &batch).status.ok()) << "an empty batch is a barrier";
   Put("a", "1");
@@ -149,8 +149,6 @@ TEST_F(StoreTest, IllegalOptionsAreRefused) {
   StoreOptions options{.file_system = &disk_};
   options.write_path.enable_pipelined_write = true;
   options.write_path.two_write_queues = true;
-  EXPECT_EQ(open(options, kDirectory).code(), Status::Code::kInvalidArgument);
-  options.write_path = {.max_log_bytes = 1};
   EXPECT_EQ(open(options, kDirectory).code(), Status::Code::kInvalidArgument);
   EXPECT_EQ(open({.file_system = nullptr}, kDirectory).code(), Status::Code::kInvalidArgument);
   EXPECT_EQ(open({.file_system = &disk_}, "").code(), Status::Code::kInvalidArgument);
