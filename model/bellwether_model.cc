@@ -28,6 +28,7 @@ struct ExploreOptions {
   std::vector<std::string> callback_fails;
   std::vector<std::string> callback_alone;
   std::vector<std::string> disable_memtable;
+  std::vector<std::string> commits;
   int stride_threshold = 20;
   int max_group = kMaxThreads;
   int batch_count = 1;
@@ -57,6 +58,10 @@ void AddOptions(CLI::App& command, ExploreOptions& o) {
       .add_option("--callback-alone", o.callback_alone, "the writes whose callback refuses company")
       ->delimiter(',');
   command.add_option("--disable-memtable", o.disable_memtable, "the writes that are only logged")
+      ->delimiter(',');
+  command
+      .add_option("--commits", o.commits,
+                  "the writes that commit what the write before them, of the same thread, prepared")
       ->delimiter(',');
   command
       .add_option("--stride-threshold", o.stride_threshold,
@@ -96,6 +101,22 @@ bool AddWrites(const std::string& option, const std::vector<std::string>& names,
   return true;
 }
 
+// A commit inserts, and the write before it prepared.
+bool CheckCommits(const Config& config) {
+  for (const Pointer w : AllWrites(config)) {
+    if (!config.commits.Contains(w)) continue;
+    const Pointer prepare(w.thread(), w.incarnation() - 1);
+    const bool prepared =
+        w.incarnation() > 1 && config.disable_memtable.Contains(prepare) && config.Logs(prepare);
+    if (prepared && config.Inserts(w)) continue;
+    PrintError(kTool, "--commits: the write before " + TlaThread(w.thread()) + "." +
+                          std::to_string(w.incarnation()) +
+                          " has to be one of --disable-memtable, and itself not");
+    return false;
+  }
+  return true;
+}
+
 // Nothing to return means that there is no such workload, which was said.
 std::optional<Config> MakeConfig(const ExploreOptions& o) {
   Config config;
@@ -112,7 +133,8 @@ std::optional<Config> MakeConfig(const ExploreOptions& o) {
   if (!AddWrites("--sync", o.sync, config, &config.sync) ||
       !AddWrites("--callback-fails", o.callback_fails, config, &config.callback_fails) ||
       !AddWrites("--callback-alone", o.callback_alone, config, &config.callback_alone) ||
-      !AddWrites("--disable-memtable", o.disable_memtable, config, &config.disable_memtable)) {
+      !AddWrites("--disable-memtable", o.disable_memtable, config, &config.disable_memtable) ||
+      !AddWrites("--commits", o.commits, config, &config.commits) || !CheckCommits(config)) {
     return std::nullopt;
   }
   return config;
@@ -133,6 +155,7 @@ std::string Bounds(const ExploreOptions& o) {
   for (const std::string& write : o.callback_fails) bounds += " failing callback " + write;
   for (const std::string& write : o.callback_alone) bounds += " callback alone " + write;
   for (const std::string& write : o.disable_memtable) bounds += " no memtable " + write;
+  for (const std::string& write : o.commits) bounds += " commit " + write;
   if (o.stride_threshold <= o.writers) bounds += " stride " + std::to_string(o.stride_threshold);
   if (o.max_group < o.writers) bounds += " max group " + std::to_string(o.max_group);
   if (o.batch_count != 1) bounds += " batch count " + std::to_string(o.batch_count);

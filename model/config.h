@@ -15,7 +15,14 @@
 namespace bellwether::model {
 inline namespace BELLWETHER_MODEL_BOUNDS {
 
-enum class Mode : uint8_t { kSerial, kParallel, kPipelined, kPipelinedParallel };
+enum class Mode : uint8_t {
+  kSerial,
+  kParallel,
+  kPipelined,
+  kPipelinedParallel,
+  kTwoQueues,
+  kTwoQueuesParallel,
+};
 
 struct ModeInfo {
   Mode mode;
@@ -27,6 +34,8 @@ inline constexpr auto kModes = std::to_array<ModeInfo>({
     {Mode::kParallel, "parallel"},
     {Mode::kPipelined, "pipelined"},
     {Mode::kPipelinedParallel, "pipelined_parallel"},
+    {Mode::kTwoQueues, "two_queues"},
+    {Mode::kTwoQueuesParallel, "two_queues_parallel"},
 });
 
 // A set of writes.
@@ -55,14 +64,24 @@ struct Config {
   WriteSet callback_fails;          // the callback fails
   WriteSet callback_alone;          // AllowWriteBatching() is false
   WriteSet disable_memtable;        // logged, not inserted
+  WriteSet commits;                 // commits what its thread's write before it prepared
   uint8_t stride_threshold = 20;    // groups of at least this size are launched by callers
   uint8_t max_group = kMaxThreads;  // max_write_batch_group_size_bytes, in writers
   uint8_t batch_count = 1;          // operations in every batch
   bool wal_errors = false;
   bool memtable_errors = false;
 
-  bool Parallel() const { return mode == Mode::kParallel || mode == Mode::kPipelinedParallel; }
+  bool Parallel() const {
+    return mode == Mode::kParallel || mode == Mode::kPipelinedParallel ||
+           mode == Mode::kTwoQueuesParallel;
+  }
   bool Pipelined() const { return mode == Mode::kPipelined || mode == Mode::kPipelinedParallel; }
+  bool TwoQueues() const { return mode == Mode::kTwoQueues || mode == Mode::kTwoQueuesParallel; }
+  // Another leader, of the memtable queue or of the other write queue, may poison the path
+  // meanwhile: then each load of first_error is a step.
+  bool SharesFirstError() const { return Pipelined() || TwoQueues(); }
+  // Two queues: a write that inserts nothing has a queue of its own.
+  bool UsesNonmem(Pointer w) const { return TwoQueues() && disable_memtable.Contains(w); }
   // Writer::ShouldWriteToWAL and ShouldWriteToMemtable, as long as its status is OK.
   bool Logs(Pointer w) const { return !callback_fails.Contains(w); }
   bool Inserts(Pointer w) const { return Logs(w) && !disable_memtable.Contains(w); }

@@ -204,7 +204,7 @@ class Search {
 
   static void Renumber(Node* node) {
     State& s = node->state;
-    const uint8_t end = static_cast<uint8_t>(NextSequence(node->config, s) - 1);
+    const uint8_t end = s.allocated_sequence;
     uint8_t oldest = std::min(s.last_sequence, s.log.last().first_sequence);
     for (const uint8_t sequence : s.sequence) {
       if (sequence != 0) oldest = std::min(oldest, sequence);
@@ -218,6 +218,7 @@ class Search {
       for (uint8_t& sequence : writes) sequence = 0;
     }
     s.last_sequence = static_cast<uint8_t>(s.last_sequence - shift);
+    s.allocated_sequence = static_cast<uint8_t>(s.allocated_sequence - shift);
     s.log.items[0].first_sequence = static_cast<uint8_t>(s.log.items[0].first_sequence - shift);
     node->sequences.Forget(shift, end);
   }
@@ -385,7 +386,9 @@ class Search {
 std::string Unsupported(const RecordedTrace& trace, Config* config) {
   const auto mode = std::find_if(kModes.begin(), kModes.end(),
                                  [&](const ModeInfo& info) { return info.name == trace.mode; });
-  if (mode == kModes.end()) return "the model does not have the mode '" + trace.mode + "' yet";
+  const bool followed = mode != kModes.end() && mode->mode != Mode::kTwoQueues &&
+                        mode->mode != Mode::kTwoQueuesParallel;
+  if (!followed) return "conform does not have the mode '" + trace.mode + "' yet";
   if (trace.threads.size() > kMaxThreads) {
     return "the trace has " + std::to_string(trace.threads.size()) +
            " threads, the model at most " + std::to_string(kMaxThreads) + ": record fewer";

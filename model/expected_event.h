@@ -222,7 +222,7 @@ class ExpectedEvent {
     }
   }
 
-  uint8_t LogEnd() const { return static_cast<uint8_t>(NextSequence(config_, after_) - 1); }
+  uint8_t LogEnd() const { return after_.allocated_sequence; }
   Pointer Inserted() const {
     return InsertsOwn(before_, t_) ? Me(before_, t_) : before_.cursor[t_];
   }

@@ -35,6 +35,7 @@ using History = Sequence<Taken, kMaxActions>;
 struct Observed {
   Pointer newest_writer;
   Pointer newest_memtable_writer;
+  Pointer newest_nonmem_writer;
   uint8_t last_sequence = 0;
   bool poisoned = false;
   // Of the Writers in flight. The status of one that returns is what its caller is told.
@@ -115,12 +116,16 @@ class Lockstep {
 
  private:
   // Did the action load something else than what is there now? Empty, or which variable.
-  static std::string_view Stale(const State& s, Action action, const Observed& seen) {
+  std::string_view Stale(const State& s, Action action, size_t t, const Observed& seen) const {
     if (!seen.loads) return {};
     switch (action) {
       case Action::EnterAsBatchGroupLeader:
       case Action::ExitAsBatchGroupLeader_Dummy:
       case Action::ExitAsBatchGroupLeader:
+        if (config_.UsesNonmem(Me(s, t))) {
+          return seen.loaded == s.newest_nonmem_writer ? ""
+                                                       : "newest_nonmem_writer, as it was loaded";
+        }
         return seen.loaded == s.newest_writer ? "" : "newest_writer, as it was loaded";
       case Action::EnterAsMemTableWriter:
       case Action::ExitAsMemTableWriter:
@@ -137,7 +142,7 @@ class Lockstep {
 
   std::string_view Step(Action action, size_t t, const Observed& seen, State* next) const {
     const Pointer told = WriterOf(config_, *next, action, t);
-    const std::string_view stale = Stale(*next, action, seen);
+    const std::string_view stale = Stale(*next, action, t, seen);
     if (!Apply(config_, action, t, next)) return "not enabled";
     if (!told.null() && told != seen.writer) return "the Writer of the action";
     return stale.empty() ? Difference(action, t, *next, seen) : stale;
@@ -161,6 +166,7 @@ class Lockstep {
     if (!s.lifetime_ok) return "lifetime_ok";
     if (seen.newest_writer != s.newest_writer) return "newest_writer";
     if (seen.newest_memtable_writer != s.newest_memtable_writer) return "newest_memtable_writer";
+    if (seen.newest_nonmem_writer != s.newest_nonmem_writer) return "newest_nonmem_writer";
     if (seen.last_sequence != s.last_sequence) return "last_sequence";
     if (seen.poisoned != Poisoned(s)) return "first_error";
     for (size_t u = 0; u < config_.threads; u++) {
@@ -206,7 +212,7 @@ class Lockstep {
         }
       }
       const auto own = [&](Taken step) { return step.thread == t; };
-      if (!later.Select(own).empty() || !Stale(state, action, seen).empty()) continue;
+      if (!later.Select(own).empty() || !Stale(state, action, t, seen).empty()) continue;
       history.Append({action, static_cast<uint8_t>(t)});
       if (!Apply(config_, action, t, &state) || !Play(later, &state)) continue;
       if (!Difference(action, t, state, seen).empty()) continue;

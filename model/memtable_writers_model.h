@@ -98,7 +98,7 @@ inline bool SetMemWritersEachStride(const Config& config, size_t t, State* s) {
 // What follows once a group is inserted, or is not to be.
 inline Action PublishLabel(const Config& config, WriteStatus outcome) {
   if (outcome == WriteStatus::kOK) return Action::SetLastSequence;
-  return config.Pipelined() ? Action::SetLastSequence_FirstError : Action::Poison;
+  return config.SharesFirstError() ? Action::SetLastSequence_FirstError : Action::Poison;
 }
 
 inline Action ExitLabel(const Config& config) {

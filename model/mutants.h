@@ -122,6 +122,13 @@ inline bool ApplyPoisonAgain(const Config& config, Action action, size_t t, Stat
   return true;
 }
 
+// Two queues. More states: an append without sync keeps nobody else from the log.
+inline bool ApplyUnlocksEarly(const Config& config, Action action, size_t t, State* s) {
+  if (!Apply(config, action, t, s)) return false;
+  if (action == Action::WriteToWAL_FirstError && !config.Sync(Me(*s, t))) s->log_mutex = 0;
+  return true;
+}
+
 struct Mutant {
   std::string_view name;
   ApplyFunction apply;
@@ -142,6 +149,7 @@ inline constexpr auto kMutants = std::to_array<Mutant>({
     {"kept_group", ApplyKeptGroup},
     {"coarse_enter", ApplyCoarseEnter},
     {"poison_again", ApplyPoisonAgain},
+    {"unlocks_early", ApplyUnlocksEarly},
 });
 
 }  // namespace bellwether::model

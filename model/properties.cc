@@ -44,13 +44,13 @@ bool LeadsMemTable(const Config& config, const State& s, size_t t) {
 }
 
 bool INV_LEADER(const Config& config, const State& s) {
-  int leaders = 0;
+  int leaders[] = {0, 0};  // of each queue
   int memtable_leaders = 0;
   for (size_t t = 0; t < config.threads; t++) {
-    leaders += Leads(config, s, t);
+    leaders[config.UsesNonmem(Me(s, t))] += Leads(config, s, t);
     memtable_leaders += LeadsMemTable(config, s, t);
   }
-  return leaders <= 1 && memtable_leaders <= 1;
+  return leaders[0] <= 1 && leaders[1] <= 1 && memtable_leaders <= 1;
 }
 
 // Queued, in no group, not logged, and not made leader.
@@ -118,14 +118,17 @@ Writers WaitingUpTo(const State& s, Pointer tail) {
 }
 
 // Skipped writers keep their order and come next: the queue is who waits, in the order of arrival.
-bool QueueIsWhoWaits(const Config& config, const State& s) {
+// The queue is the main one, or that of the writes that insert nothing.
+bool QueueIsInOrder(const Config& config, const State& s, bool nonmem) {
+  const auto here = [&](size_t t) { return config.UsesNonmem(Me(s, t)) == nonmem; };
   for (size_t t = 0; t < config.threads; t++) {
-    if (s.pc[t] == Action::EnterAsBatchGroupLeader_Graft) return true;
+    if (here(t) && s.pc[t] == Action::EnterAsBatchGroupLeader_Graft) return true;
   }
-  const Writers waiting = s.arrival.Select([&](Pointer p) { return Waiting(s, p); });
-  if (WaitingUpTo(s, s.newest_writer) != waiting) return false;
+  const Writers waiting =
+      s.arrival.Select([&](Pointer p) { return config.UsesNonmem(p) == nonmem && Waiting(s, p); });
+  if (WaitingUpTo(s, nonmem ? s.newest_nonmem_writer : s.newest_writer) != waiting) return false;
   for (size_t t = 0; t < config.threads; t++) {
-    if (s.pc[t] != Action::ExitAsBatchGroupLeader_SetState) continue;
+    if (!here(t) || s.pc[t] != Action::ExitAsBatchGroupLeader_SetState) continue;
     if (waiting.empty() || s.cursor[t] != waiting[0]) return false;
   }
   return true;
@@ -145,7 +148,8 @@ bool INV_GROUP(const Config& config, const State& s) {
       return false;
     }
   }
-  return QueueIsWhoWaits(config, s);
+  return QueueIsInOrder(config, s, false) &&
+         (!config.TwoQueues() || QueueIsInOrder(config, s, true));
 }
 
 bool INV_LIFETIME(const Config&, const State& s) { return s.lifetime_ok; }
@@ -199,7 +203,19 @@ const Outcome& OutcomeOf(const State& s, Pointer w) {
   return At(s.outcome, w)[w.incarnation() - 1];
 }
 
+// A commit stands behind its prepare.
+bool CommitsAreBehind(const Config& config, const State& s) {
+  return AllPlaces(config, s, [&](Pointer w, Place place) {
+    if (!config.commits.Contains(w)) return true;
+    bool prepared = false;
+    ForEachPlace(config, s, {w.thread(), w.incarnation() - 1},
+                 [&](Place before) { prepared = prepared || before.record < place.record; });
+    return prepared;
+  });
+}
+
 bool INV_SEQUENCE(const Config& config, const State& s) {
+  if (s.allocated_sequence != LogEnd(config, s) || !CommitsAreBehind(config, s)) return false;
   int end = 0;
   for (const LogRecord& record : s.log) {
     if (record.first_sequence != end + 1) return false;
@@ -279,10 +295,12 @@ bool INV_QUIET(const Config& config, const State& s) {
   for (size_t t = 0; t < config.threads; t++) {
     if (InFlight(s, t)) return true;
   }
-  if (!s.newest_writer.null() || !s.newest_memtable_writer.null() || !s.arrival.empty()) {
+  if (!s.newest_writer.null() || !s.newest_memtable_writer.null() ||
+      !s.newest_nonmem_writer.null() || !s.arrival.empty() || s.log_mutex != 0) {
     return false;
   }
-  return Poisoned(s) || s.last_sequence == LogEnd(config, s);
+  return Poisoned(s) ||
+         (s.last_sequence == s.allocated_sequence && s.allocated_sequence == LogEnd(config, s));
 }
 
 constexpr auto kProperties = std::to_array<Property>({

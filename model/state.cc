@@ -87,6 +87,8 @@ std::string CanonicalText(const Config& config, const State& s) {
   const auto variable = [&](std::string_view name, const std::string& value) {
     text.append(text.empty() ? "/\\ " : " /\\ ").append(name).append(" = ").append(value);
   };
+  const bool two_queues = config.TwoQueues();
+  if (two_queues) variable("allocated_sequence", Text(s.allocated_sequence));
   variable("arrival", Text(s.arrival));
   variable("cursor", Text(config, s.cursor));
   variable("failed", FailedText(config, s));
@@ -101,8 +103,12 @@ std::string CanonicalText(const Config& config, const State& s) {
   variable("link_newer", PlacesText(config, s.link_newer));
   variable("link_older", PlacesText(config, s.link_older));
   variable("log", Text(s.log));
+  if (two_queues) {
+    variable("log_mutex", s.log_mutex == 0 ? "NULL" : TlaThread(s.log_mutex - 1u));
+  }
   variable("memtable", MemTableText(config, s));
   variable("newest_memtable_writer", Text(s.newest_memtable_writer));
+  if (two_queues) variable("newest_nonmem_writer", Text(s.newest_nonmem_writer));
   variable("newest_writer", Text(s.newest_writer));
   variable("outcome", Text(config, s.outcome));
   variable("pc", Text(config, s.pc));

@@ -63,6 +63,7 @@ struct State {
   PerThread<uint8_t> incarnation = {};
   Pointer newest_writer;
   Pointer newest_memtable_writer;
+  Pointer newest_nonmem_writer;
   PerThread<WriterState> state = {};
   PerPlace<Pointer> link_older = {};
   PerPlace<Pointer> link_newer = {};
@@ -81,6 +82,8 @@ struct State {
 
   Sequence<LogRecord, kMaxRecords> log;
   uint8_t synced = 0;
+  uint8_t allocated_sequence = 0;
+  uint8_t log_mutex = 0;  // the number of the thread that holds it, from 1; 0: nobody
   PerThread<std::array<uint8_t, kMaxWrites>> memtable = {};  // sequence of write k; 0: not inserted
   uint8_t last_sequence = 0;
   FirstError first_error = FirstError::kOK;
@@ -101,8 +104,8 @@ static_assert(std::has_unique_object_representations_v<State>);
 
 }  // namespace BELLWETHER_MODEL_BOUNDS
 
-// The state as TLC dumps it, on one line: every variable as ` /\ name = value`, sorted by name, no
-// whitespace within a value.
+// The state as `spec/tlc dump` has it, on one line: every variable that the mode needs as
+// ` /\ name = value`, sorted by name, no whitespace within a value.
 std::string CanonicalText(const Config& config, const State& state);
 
 }  // namespace bellwether::model

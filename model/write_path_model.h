@@ -23,12 +23,6 @@ inline uint8_t Operations(const Config& config, const Writers& writers) {
   return static_cast<uint8_t>(operations);
 }
 
-inline uint8_t NextSequence(const Config& config, const State& s) {
-  if (s.log.empty()) return 1;
-  const LogRecord& last = s.log.last();
-  return static_cast<uint8_t>(last.first_sequence + Operations(config, last.writers));
-}
-
 // To the insert of the first of the group from place i on whose batch is to be inserted.
 inline void GotoInsert(const Config& config, size_t t, size_t i, State* s) {
   const Writers members = Group(*s, t);
@@ -49,7 +43,7 @@ inline void BeginMemTablePhase(const Config& config, size_t t, State* s) {
 
 // What follows on the log, if all is well.
 inline void GotoAfterLog(const Config& config, size_t t, State* s) {
-  if (config.Pipelined()) {
+  if (config.Pipelined() || config.UsesNonmem(Me(*s, t))) {
     s->pc[t] = ExitFromLog(config);
   } else {
     BeginMemTablePhase(config, t, s);
@@ -65,10 +59,11 @@ inline void Refuse(const Config& config, size_t t, State* s) {
 }
 
 inline bool WriteToWAL_FirstError(const Config& config, size_t t, State* s) {
-  if (s->pc[t] != Action::WriteToWAL_FirstError) return false;
+  if (s->pc[t] != Action::WriteToWAL_FirstError || s->log_mutex != 0) return false;
   if (Poisoned(*s)) {
     Refuse(config, t, s);
   } else {
+    if (config.TwoQueues()) s->log_mutex = static_cast<uint8_t>(t + 1);
     s->pc[t] = Action::WriteToWAL;
   }
   return true;
@@ -78,21 +73,23 @@ inline bool WriteToWAL(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::WriteToWAL) return false;
   const Writers group = Group(*s, t);
   for (const Pointer w : group) Touch(w, s);
-  if (Poisoned(*s) && !config.Pipelined()) {
+  if (Poisoned(*s) && !config.SharesFirstError()) {
     Refuse(config, t, s);
     return true;
   }
   const Writers logged = group.Select([&](Pointer w) { return config.Logs(w); });
-  const uint8_t first = NextSequence(config, *s);
+  const uint8_t first = static_cast<uint8_t>(s->allocated_sequence + 1);
   if (!logged.empty()) s->log.Append({first, logged});
   uint8_t next = first;
   for (const Pointer w : logged) {
     At(s->sequence, w) = next;
     if (config.Inserts(w)) next = static_cast<uint8_t>(next + config.batch_count);
   }
+  s->allocated_sequence = static_cast<uint8_t>(next - 1);
   if (!logged.empty() && config.Sync(Me(*s, t))) {
     s->pc[t] = Action::WriteToWAL_Sync;
   } else {
+    s->log_mutex = 0;
     GotoAfterLog(config, t, s);
   }
   return true;
@@ -100,7 +97,9 @@ inline bool WriteToWAL(const Config& config, size_t t, State* s) {
 
 inline bool WriteToWAL_Sync(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::WriteToWAL_Sync) return false;
-  s->synced = s->log.size;
+  // Behind an error of the log a sync makes nothing durable, whatever it returns.
+  if (s->first_error != FirstError::kWalError) s->synced = s->log.size;
+  s->log_mutex = 0;
   GotoAfterLog(config, t, s);
   return true;
 }
@@ -121,11 +120,13 @@ inline void FailGroup(const Config& config, size_t t, State* s) {
 inline bool WalError(const Config& config, size_t t, State* s) {
   if (!config.wal_errors) return false;
   const auto logs = [&](Pointer w) { return config.Logs(w); };
-  const bool appends = s->pc[t] == Action::WriteToWAL && (config.Pipelined() || !Poisoned(*s)) &&
+  const bool appends = s->pc[t] == Action::WriteToWAL &&
+                       (config.SharesFirstError() || !Poisoned(*s)) &&
                        !Group(*s, t).Select(logs).empty();
   if (!appends && s->pc[t] != Action::WriteToWAL_Sync) return false;
   PoisonBy(FirstError::kWalError, s);
   FailGroup(config, t, s);
+  s->log_mutex = 0;
   s->pc[t] = ExitFromLog(config);
   return true;
 }

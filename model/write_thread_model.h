@@ -123,11 +123,17 @@ inline bool Write(const Config& config, size_t t, State* s) {
   return true;
 }
 
-inline bool LinkOne(const Config&, size_t t, State* s) {
+// The tail of the queue to which the write of t goes.
+inline Pointer& Tail(const Config& config, size_t t, State* s) {
+  return config.UsesNonmem(Me(*s, t)) ? s->newest_nonmem_writer : s->newest_writer;
+}
+
+inline bool LinkOne(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::LinkOne) return false;
-  s->link_older[t] = s->newest_writer;
-  s->pc[t] = s->newest_writer.null() ? Action::JoinBatchGroup : Action::JoinBatchGroup_AwaitState;
-  s->newest_writer = Me(*s, t);
+  Pointer& tail = Tail(config, t, s);
+  s->link_older[t] = tail;
+  s->pc[t] = tail.null() ? Action::JoinBatchGroup : Action::JoinBatchGroup_AwaitState;
+  tail = Me(*s, t);
   s->arrival.Append(Me(*s, t));
   return true;
 }
@@ -166,9 +172,8 @@ inline bool JoinBatchGroup_AwaitState(const Config& config, size_t t, State* s) 
   return true;
 }
 
-// Pipelined, another leader may poison the path meanwhile: the load of first_error is a step.
 inline Action WriteToWALLabel(const Config& config) {
-  return config.Pipelined() ? Action::WriteToWAL_FirstError : Action::WriteToWAL;
+  return config.SharesFirstError() ? Action::WriteToWAL_FirstError : Action::WriteToWAL;
 }
 
 // t collects `members` as its WriteGroup.
@@ -190,10 +195,11 @@ inline void ClearGroup(size_t t, State* s) {
 
 inline bool EnterAsBatchGroupLeader(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::EnterAsBatchGroupLeader) return false;
-  CreateMissingNewerLinks(s->newest_writer, s);
-  const Writers queue = Chain(*s, Me(*s, t), s->newest_writer);
+  const Pointer tail = Tail(config, t, s);
+  CreateMissingNewerLinks(tail, s);
+  const Writers queue = Chain(*s, Me(*s, t), tail);
   for (const Pointer w : queue) Touch(w, s);
-  if (queue.last() != s->newest_writer) Touch(Pointer(), s);
+  if (queue.last() != tail) Touch(Pointer(), s);
   const Writers members = SelectGroup(config, queue);
   const Writers skipped = queue.Select([&](Pointer w) { return !members.Contains(w); });
   Link(members, skipped, s);
@@ -202,7 +208,7 @@ inline bool EnterAsBatchGroupLeader(const Config& config, size_t t, State* s) {
     s->pc[t] = WriteToWALLabel(config);
     return true;
   }
-  s->tail_seen[t] = s->newest_writer;
+  s->tail_seen[t] = tail;
   s->cursor[t] = skipped.last();
   s->pc[t] = Action::EnterAsBatchGroupLeader_Graft;
   return true;
@@ -210,11 +216,12 @@ inline bool EnterAsBatchGroupLeader(const Config& config, size_t t, State* s) {
 
 inline bool EnterAsBatchGroupLeader_Graft(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::EnterAsBatchGroupLeader_Graft) return false;
-  if (SameAddress(s->newest_writer, s->tail_seen[t])) {
-    s->newest_writer = s->cursor[t];
+  Pointer& tail = Tail(config, t, s);
+  if (SameAddress(tail, s->tail_seen[t])) {
+    tail = s->cursor[t];
   } else {
     // The newcomers, from the new tail to the one that linked behind the tail seen.
-    Pointer p = s->newest_writer;
+    Pointer p = tail;
     Touch(p, s);
     while (!p.null() && !SameAddress(At(s->link_older, p), s->tail_seen[t])) {
       p = At(s->link_older, p);
@@ -237,8 +244,8 @@ inline void GotoFollowers(size_t t, State* s) {
 }
 
 // t hands the queue on; the newest writer of its group, or its dummy, is `last`.
-inline void HandOff(size_t t, Pointer last, State* s) {
-  CreateMissingNewerLinks(s->newest_writer, s);
+inline void HandOff(const Config& config, size_t t, Pointer last, State* s) {
+  CreateMissingNewerLinks(Tail(config, t, s), s);
   Touch(last, s);
   const Pointer next_leader = At(s->link_newer, last);
   Touch(next_leader, s);
@@ -249,8 +256,8 @@ inline void HandOff(size_t t, Pointer last, State* s) {
 }
 
 // Pipelined: the dummy leaves the queue, which is empty, or the next leader's.
-inline void ExitWithDummy(size_t t, State* s) {
-  if (!SameAddress(s->newest_writer, kDummy)) return HandOff(t, kDummy, s);
+inline void ExitWithDummy(const Config& config, size_t t, State* s) {
+  if (!SameAddress(s->newest_writer, kDummy)) return HandOff(config, t, kDummy, s);
   s->newest_writer = Pointer();
   s->pc[t] = Action::ExitAsBatchGroupLeader_AwaitState;
 }
@@ -258,17 +265,18 @@ inline void ExitWithDummy(size_t t, State* s) {
 inline bool ExitAsBatchGroupLeader(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::ExitAsBatchGroupLeader) return false;
   if (config.Pipelined()) {
-    ExitWithDummy(t, s);
+    ExitWithDummy(config, t, s);
     return true;
   }
   const size_t frame = Frame(*s, t);
   Store(s->status, s->write_group[t], s->group_status[frame]);
-  if (SameAddress(s->newest_writer, s->last_writer[frame])) {
-    s->newest_writer = Pointer();
+  Pointer& tail = Tail(config, t, s);
+  if (SameAddress(tail, s->last_writer[frame])) {
+    tail = Pointer();
     Touch(s->write_group[t], s);
     GotoFollowers(t, s);
   } else {
-    HandOff(t, s->last_writer[frame], s);
+    HandOff(config, t, s->last_writer[frame], s);
   }
   return true;
 }

@@ -37,6 +37,9 @@ class BadInput(unittest.TestCase):
         (("explore", "--callback-fails", "t1.9"), "t1.9"),
         (("explore", "--callback-alone", "nobody"), "nobody"),
         (("explore", "--disable-memtable", "t5.1"), "t5.1"),
+        (("explore", "--writes", "2", "--commits", "t1.2"), "t1.2"),
+        (("explore", "--writes", "2", "--disable-memtable", "t1.1,t1.2", "--commits", "t1.2"), "t1.2"),
+        (("explore", "--commits", "t1.1"), "t1.1"),
         (("explore", "--stride-threshold", "1"), "--stride-threshold"),
         (("explore", "--mutant", "no_such_mutant"), "no_such_mutant"),
         (("explore", "--states", "/no/such/directory/states"), "/no/such/directory/states"),
@@ -75,7 +78,8 @@ class Results(unittest.TestCase):
 
     def test_every_mode(self):
         for mode, distinct in [("serial", 2294), ("parallel", 3974), ("pipelined", 14294),
-                               ("pipelined_parallel", 20258)]:
+                               ("pipelined_parallel", 20258), ("two_queues", 2546),
+                               ("two_queues_parallel", 4286)]:
             with self.subTest(mode=mode):
                 _, row = self.report("--mode", mode, "--writers", "3", "--writes", "1")
                 self.assertEqual((row["result"], row["bounds"]), ("COMPLETE", f"{mode} 3x1"))

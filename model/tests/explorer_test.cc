@@ -26,6 +26,12 @@ Config WithSync(uint8_t threads, uint8_t writes, std::initializer_list<Pointer> 
   return config;
 }
 
+Config LastPrepares() {
+  Config config = WithSync(3, 1, {});
+  config.disable_memtable.Add({2, 1});
+  return config;
+}
+
 Config InMode(Mode mode, Config config) {
   config.mode = mode;
   return config;
@@ -51,7 +57,9 @@ TEST(Explorer, FindsEveryState) {
         Expected{Mode::kSerial, WithSync(3, 1, {{1, 1}}), 2104, 29},
         Expected{Mode::kParallel, WithSync(3, 1, {}), 3974, 31},
         Expected{Mode::kPipelined, WithSync(3, 1, {}), 14294, 54},
-        Expected{Mode::kPipelinedParallel, WithSync(3, 1, {}), 20258, 55}}) {
+        Expected{Mode::kPipelinedParallel, WithSync(3, 1, {}), 20258, 55},
+        Expected{Mode::kTwoQueues, LastPrepares(), 3122, 29},
+        Expected{Mode::kTwoQueuesParallel, LastPrepares(), 4210, 31}}) {
     Explorer explorer(InMode(expected.mode, expected.config));
     EXPECT_EQ(Search(explorer), Outcome::kComplete);
     EXPECT_EQ(explorer.distinct(), expected.distinct);
@@ -67,6 +75,7 @@ TEST(Explorer, EveryActionIsTaken) {
     config.wal_errors = true;
     config.memtable_errors = true;
     config.callback_fails.Add({0, 1});
+    if (config.TwoQueues()) config.disable_memtable.Add({2, 1});
     for (const uint8_t stride_threshold : {uint8_t{2}, uint8_t{20}}) {
       config.stride_threshold = stride_threshold;
       Explorer explorer(config);

@@ -21,6 +21,7 @@ Observed Shown(const Config& config, const State& before, const State& s, Action
   Observed seen;
   seen.newest_writer = s.newest_writer;
   seen.newest_memtable_writer = s.newest_memtable_writer;
+  seen.newest_nonmem_writer = s.newest_nonmem_writer;
   seen.last_sequence = s.last_sequence;
   seen.poisoned = Poisoned(s);
   seen.state = s.state;
@@ -31,7 +32,9 @@ Observed Shown(const Config& config, const State& before, const State& s, Action
     seen.status[t] = s.outcome[t].last().status;
   }
   seen.loads = true;
-  seen.loaded = LoadsTheMemTableTail(action) ? before.newest_memtable_writer : before.newest_writer;
+  State loaded = before;
+  seen.loaded =
+      LoadsTheMemTableTail(action) ? before.newest_memtable_writer : Tail(config, t, &loaded);
   seen.loaded_poisoned = Poisoned(before);
   seen.writer = WriterOf(config, before, action, t);
   if (s.write_group[t].null()) return seen;

@@ -106,6 +106,7 @@ class Mechanisms(unittest.TestCase):
         "PipelinedParallel2x1Callbacks": {
             "failed_is_numbered": "sequence = ",
             "kept_group": "last_writer = "},
+        "TwoQueues2x2": {"unlocks_early": "log_mutex = "},
         "PipelinedParallel2x1Stride": {
             "renamed_caller": "(there it is LaunchParallelMemTableWriters_Leader)"},
         "PipelinedParallel2x1Errors": {
@@ -124,7 +125,12 @@ class Mechanisms(unittest.TestCase):
                         parity.compare(spec, parity.graph_of_model(name, BELLWETHER_MODEL, mutant)[0])
                     self.assertIn(named, str(raised.exception))
 
-    def test_a_mode_that_the_model_has_not_is_left_out(self):
+    def test_what_the_model_has_not_is_left_out(self):
+        has = 'Options = {"two_write_queues"}\nCloses <- None\nMaxLog = 0\n'
+        self.assertTrue(parity.mirrored(has))
+        for change in [("two_write_queues", "unordered_write"), ("Closes <- None", "Closes <- Last"),
+                       ("MaxLog = 0", "MaxLog = 1")]:
+            self.assertFalse(parity.mirrored(has.replace(*change)), change)
         have = parity.chosen([], nightly=True)
         self.assertIn("PipelinedParallel3x1", have)
         for name in ("Illegal", "Contract", "StateWord", "Parallel4x1Stride"):

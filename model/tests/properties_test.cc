@@ -212,8 +212,66 @@ std::vector<Violation> PipelinedViolations() {
   return all;
 }
 
+// t1 prepares, t2 writes, then t1 commits.
+Config TwoQueues() {
+  Config config;
+  config.mode = Mode::kTwoQueues;
+  config.writes = 2;
+  config.disable_memtable.Add({0, 1});
+  config.commits.Add({0, 2});
+  return config;
+}
+
+// t1's prepare and t2's write lead a queue each; t2 has locked the log.
+State TwoLead() {
+  const Config config = TwoQueues();
+  State s = Join(config, Join(config, Initial(config), 0), 1);
+  s = RunUntil(config, s, 0, Action::WriteToWAL_FirstError);
+  return RunUntil(config, s, 1, Action::WriteToWAL);
+}
+
+// Prepare, write and commit are logged, in this order, and returned.
+State Committed() {
+  const Config config = TwoQueues();
+  State s = RunUntil(config, Join(config, Initial(config), 0), 0, Action::Write);
+  s = RunUntil(config, Join(config, s, 1), 1, Action::Write);
+  return RunUntil(config, Join(config, s, 0), 0, Action::Write);
+}
+
+std::vector<Violation> TwoQueuesViolations() {
+  std::vector<Violation> all = {
+      {"INV_LEADER", "two lead the main queue", TwoLead,
+       [](State* s) {
+         s->pc[0] = Action::JoinBatchGroup;
+         s->incarnation[0] = 2;
+       }},
+      {"INV_GROUP", "who waits in the other queue is not in it", TwoLead,
+       [](State* s) {
+         s->pc[0] = Action::JoinBatchGroup_AwaitState;
+         s->state[0] = STATE_INIT;
+         s->write_group[0] = Pointer();
+         s->newest_nonmem_writer = Pointer();
+       }},
+      {"INV_SEQUENCE", "more is allocated than logged", Committed,
+       [](State* s) { s->allocated_sequence++; }},
+      {"INV_SEQUENCE", "a commit stands before its prepare", Committed,
+       [](State* s) {
+         s->log.items[0].writers.items[0] = {0, 2};
+         s->log.items[2].writers.items[0] = {0, 1};
+       }},
+      {"INV_QUIET", "the log stays locked", Committed, [](State* s) { s->log_mutex = 1; }},
+      {"INV_QUIET", "a Writer is left in the other queue", Committed,
+       [](State* s) {
+         s->newest_nonmem_writer = {0, 1};
+       }},
+  };
+  for (Violation& violation : all) violation.config = TwoQueues();
+  return all;
+}
+
 std::vector<Violation> AllViolations() {
   std::vector<Violation> all = QueueViolations();
+  for (Violation& violation : TwoQueuesViolations()) all.push_back(std::move(violation));
   for (Violation& violation : PathViolations()) all.push_back(std::move(violation));
   for (Violation& violation : PipelinedViolations()) all.push_back(std::move(violation));
   return all;
@@ -227,6 +285,9 @@ TEST(Properties, HoldOfABehaviour) {
   }
   for (const auto& state : {InMemTableQueue, MemTableGroupLeaves, PipelinedOver}) {
     EXPECT_THAT(Violated(Pipelined(), state()), IsEmpty()) << CanonicalText(Pipelined(), state());
+  }
+  for (const auto& state : {TwoLead, Committed}) {
+    EXPECT_THAT(Violated(TwoQueues(), state()), IsEmpty()) << CanonicalText(TwoQueues(), state());
   }
 }
 

@@ -122,6 +122,21 @@ TEST(CanonicalText, OfTheDummy) {
       << text;
 }
 
+// What one mode needs alone is printed in that mode alone.
+TEST(CanonicalText, OfTwoQueues) {
+  Config config;
+  config.mode = Mode::kTwoQueues;
+  config.disable_memtable.Add({0, 1});
+  State s = RunUntil(config, Join(config, Initial(config), 0), 0, Action::WriteToWAL);
+  const std::string text = CanonicalText(config, s);
+  EXPECT_EQ(text.find("/\\ allocated_sequence = 0 /\\ arrival"), 0u) << text;
+  EXPECT_NE(text.find(" /\\ log_mutex = t1 /\\ memtable"), text.npos) << text;
+  EXPECT_NE(text.find(" /\\ newest_nonmem_writer = <<t1,1>> /\\ newest_writer = NULL"), text.npos)
+      << text;
+  config.mode = Mode::kSerial;
+  EXPECT_EQ(CanonicalText(config, s).find("nonmem"), text.npos);
+}
+
 // The explorer compares bytes: what a finished write leaves behind has to be zero again.
 TEST(State, EqualStatesHaveEqualBytes) {
   const Config config = TwoThreads();
