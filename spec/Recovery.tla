@@ -18,7 +18,7 @@
 (* point_in_time; if none is, it is a torn tail. It cuts what is behind the     *)
 (* last record, syncs the log (the records may come from the page cache), then  *)
 (* begins a new one, whose name it syncs before the first write.                *)
-EXTENDS WritePath
+EXTENDS WritePathProperties
 
 CONSTANTS
   Readers,      \* threads that read, once in the life of a store

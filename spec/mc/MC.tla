@@ -1,6 +1,6 @@
 ---------------------------------- MODULE MC ----------------------------------
 (* The workloads of the configurations: which writes have an option. *)
-EXTENDS WritePath, TLC
+EXTENDS WritePathProperties, TLC
 CONSTANTS t1, t2, t3, t4
 
 NoSync == {}
