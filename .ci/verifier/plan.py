@@ -14,6 +14,17 @@ PARITY = "model/parity.py"
 TRACES = "stress/trace_runs.py"
 OTHER_MODES = "parallel pipelined pipelined_parallel two_queues two_queues_parallel"
 MODES = "serial " + OTHER_MODES
+# A cross-section: of each mode and mechanism of the spec, and one fault for each property. ./verify test runs them all.
+CONFIGURATIONS = ("Contract Serial2x1 Serial2x2 Serial3x1 Serial3x1WalError Illegal Parallel2x1 Parallel3x1 "
+                  "Parallel2x1Errors Pipelined2x1 Pipelined3x1 Pipelined2x1Errors PipelinedParallel2x1 TwoQueues2x1 "
+                  "TwoQueues3x1 TwoQueuesParallel2x1 StateWord SerialCrash2x1 PipelinedCrash2x1 Serial2x2Close "
+                  "Serial2x2StallClose Pipelined1x2Stall")
+FAULTS = ("group_over_cap sequence_gap publish_before_insert publish_by_operation publish_newest_first "
+          "ack_before_fdatasync refusal_told_unknown notify_after_completion tail_not_cleared lost_handoff "
+          "error_truncates_log leads_too_early notify_forgotten crash_takes_acknowledged recovery_cuts_too_much "
+          "crash_told_ok reads_past_last_sequence stalled_no_slowdown")
+PARITIES = ("Serial2x1 Serial2x2 Serial3x1 Parallel2x1 Parallel3x1 Pipelined2x1 Pipelined3x1 PipelinedParallel2x1 "
+            "TwoQueues2x1 TwoQueuesParallel2x1")
 RUN = f"run --mode {MODES} --directory build --seed {{seed}}"
 
 
@@ -51,15 +62,15 @@ SKIP = "skip"
 
 CHECKS = {
     "spec": (
-        Check("TLC: safety, liveness, refinement", "configuration", "spec/tlc", "mc",
+        Check("TLC: safety, liveness, refinement", "configuration", "spec/tlc", f"mc {CONFIGURATIONS}",
               quick="mc Contract Serial2x1 Serial3x1 Illegal Parallel2x1 Pipelined2x1 "
                     "PipelinedParallel2x1 StateWord",
               nightly="mc --nightly"),
-        Check("seeded faults", "TLC run", "spec/tlc", "bugs", quick=SKIP),
+        Check("seeded faults", "TLC run", "spec/tlc", f"bugs {FAULTS}", quick=SKIP, nightly="bugs"),
     ),
     "model": (
         Check("explorer", "exploration", MODEL, "explore --mode serial --writers 3 --writes 1"),
-        Check("parity with TLC, states and edges", "configuration", PARITY, "--model {model}",
+        Check("parity with TLC, states and edges", "configuration", PARITY, f"{PARITIES} --model {{model}}",
               quick="Serial2x1 Serial3x1 --model {model}", nightly="--nightly --model {model}",
               built=(MODEL,)),
     ),
