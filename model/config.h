@@ -38,22 +38,24 @@ inline constexpr auto kModes = std::to_array<ModeInfo>({
     {Mode::kTwoQueuesParallel, "two_queues_parallel"},
 });
 
+static_assert(kMaxWrites < 16);  // a WriteSet has 16 bits of each thread
+
 // A set of writes.
 class WriteSet {
  public:
   constexpr bool Contains(Pointer w) const {
-    return (bits_[w.thread()] >> (w.incarnation() - 1) & 1) != 0;
+    return (bits_[w.thread()] >> w.incarnation() & 1) != 0;
   }
-  constexpr bool empty() const { return bits_ == std::array<uint8_t, kMaxThreads>{}; }
+  constexpr bool empty() const { return bits_ == std::array<uint16_t, kMaxThreads>{}; }
   constexpr void Add(Pointer w) {
-    bits_[w.thread()] = static_cast<uint8_t>(bits_[w.thread()] | 1u << (w.incarnation() - 1));
+    bits_[w.thread()] = static_cast<uint16_t>(bits_[w.thread()] | 1u << w.incarnation());
   }
   constexpr void Remove(Pointer w) {
-    bits_[w.thread()] = static_cast<uint8_t>(bits_[w.thread()] & ~(1u << (w.incarnation() - 1)));
+    bits_[w.thread()] = static_cast<uint16_t>(bits_[w.thread()] & ~(1u << w.incarnation()));
   }
 
  private:
-  std::array<uint8_t, kMaxThreads> bits_ = {};  // bit k-1: write k of the thread
+  std::array<uint16_t, kMaxThreads> bits_ = {};  // bit k: write k of the thread; NULL is write 0
 };
 
 struct Config {
