@@ -58,7 +58,7 @@ class PosixDescriptor {
   int fd_;
 };
 
-class PosixWritableFile final : public WritableFile {
+class PosixWritableFile : public WritableFile {
  public:
   PosixWritableFile(std::string path, PosixDescriptor descriptor)
       : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
@@ -88,17 +88,16 @@ class PosixWritableFile final : public WritableFile {
   uint64_t size() const override { return size_; }
   const std::string& path() const override { return path_; }
 
- private:
+ protected:
   const std::string path_;
   PosixDescriptor descriptor_;
   uint64_t size_ = 0;
 };
 
 // Appends over zeros that were written beforehand.
-class PosixPreallocatedFile final : public WritableFile {
+class PosixPreallocatedFile final : public PosixWritableFile {
  public:
-  PosixPreallocatedFile(std::string path, PosixDescriptor descriptor)
-      : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
+  using PosixWritableFile::PosixWritableFile;
 
   Status FillWithZeros(uint64_t size) {
     const std::string zeros(kPieceSize, '\0');
@@ -108,25 +107,10 @@ class PosixPreallocatedFile final : public WritableFile {
           0, static_cast<size_t>(std::min<uint64_t>(kPieceSize, size - size_))));
     }
     size_ = 0;
-    return status;
-  }
-
-  Status Append(std::string_view data) override {
-    while (!data.empty()) {
-      const ssize_t written =
-          ::pwrite(descriptor_.get(), data.data(), data.size(), static_cast<off_t>(size_));
-      if (written < 0 && errno == EINTR) continue;
-      // A write that takes nothing and names no error would loop for ever.
-      if (written <= 0) return Status::IOError("write", path_, size_, written < 0 ? errno : EIO);
-      size_ += static_cast<uint64_t>(written);
-      data.remove_prefix(static_cast<size_t>(written));
+    if (status.ok() && ::lseek(descriptor_.get(), 0, SEEK_SET) != 0) {
+      return Status::IOError("seek", path_, 0, errno);
     }
-    return Status::OK();
-  }
-
-  Status Sync() override {
-    if (::fdatasync(descriptor_.get()) == 0) return Status::OK();
-    return Status::IOError("fdatasync", path_, size_, errno);
+    return status;
   }
 
   Status Close() override {
@@ -138,19 +122,11 @@ class PosixPreallocatedFile final : public WritableFile {
     if (result != 0) return Status::IOError("truncate", path_, size_, errno);
     // A log behind this one must not find zeros at its end.
     if (::fsync(descriptor_.get()) != 0) return Status::IOError("fsync", path_, size_, errno);
-    if (descriptor_.Close() == 0) return Status::OK();
-    return Status::IOError("close", path_, size_, errno);
+    return PosixWritableFile::Close();
   }
-
-  uint64_t size() const override { return size_; }
-  const std::string& path() const override { return path_; }
 
  private:
   static constexpr size_t kPieceSize = size_t{1} << 20;
-
-  const std::string path_;
-  PosixDescriptor descriptor_;
-  uint64_t size_ = 0;
 };
 
 class PosixFileLock final : public FileLock {
