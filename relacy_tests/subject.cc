@@ -158,6 +158,7 @@ const Write* Offender() {
   if (id == kNoWrite) return nullptr;
   const Write& write = writes[static_cast<std::size_t>(id)];
   const bool logged = world->log.RecordOf(write.batch) != kNoWrite;
+  if (failing.insert != kNoWrite && !write.batch.inserts) return nullptr;
   // Only a group whose leader wants it is synced.
   const bool met =
       failing.sync == kNoWrite || write.result.status.code() == Status::Code::kUnknownOutcome;
