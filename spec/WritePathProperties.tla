@@ -32,6 +32,8 @@ INV_PUBLISH ==
   /\ last_sequence <= LogEnd
   /\ \A w \in AllWrites : Inserts(w) =>
        \A place \in Places(w) : place[2] <= last_sequence => <<w, place[2]>> \in memtable
+  \* what a checkpoint covers is published: its records are no longer needed
+  /\ \A i \in 1..checkpoint : EndSequence(i) <= last_sequence
 INV_PUBLISH_MONOTONE == [][last_sequence' >= last_sequence]_vars
 
 (* A reader sees the operations up to last_sequence: all of a batch or nothing of it. *)

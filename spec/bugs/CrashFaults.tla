@@ -6,6 +6,11 @@ EXTENDS MCRecovery
 (* The leader goes on without fdatasync. *)
 NeedsSync_never(t, logged) == FALSE
 
+(* More is recorded as synced than was: the last of it is not on the disk (RocksDB #10185). *)
+CurrentLogs_synced_less ==
+  LET own == Whole(SubSeq(log, base + 1, Len(log)))
+  IN  {[cache |-> own, disk |-> SubSeq(own, 1, synced - base - 1), uncut |-> <<>>]}
+
 (* A reader that believes damage to be the end of nothing: it steps over it (LevelDB's default, and  *)
 (* RocksDB's behind a page of zeros), and does not look whether sequences continue.                 *)
 RECURSIVE ReadLog_skipping(_, _, _)

@@ -16,6 +16,7 @@ AllSync == AllWrites
 SecondOfT1 == {<<t1, 2>>}
 SecondOfT2 == {<<t2, 2>>}
 OfT2 == {<<t2, 1>>, <<t2, 2>>}
+FirstTwo == {<<t1, 1>>, <<t2, 1>>}
 (* Two-phase commit: t1 prepares and commits; t2 prepares and rolls back, or writes, then prepares. *)
 Commit == {<<t1, 2>>}
 CommitSync == {<<t1, 2>>}
