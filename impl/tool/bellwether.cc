@@ -72,6 +72,12 @@ int Main(int argc, const char* const* argv) {
   load->add_option("--value-size", load_options.value_size)->check(CLI::Range(0, 1 << 20));
   load->add_option("--threads", load_options.threads)->check(CLI::Range(1, 64));
   load->add_option("--seed", load_options.seed);
+  load->add_option("--undecided", load_options.undecided,
+                   "leave so many transactions prepared, of one batch each");
+  load->add_option("--max-log-bytes", load_options.max_log_bytes,
+                   "take a checkpoint when the log is larger");
+  load->add_flag("--durable-watermark", load_options.durable_watermark,
+                 "the log says up to where it was synced");
   load->add_flag("--sync", load_options.sync, "each batch is durable before the next one");
   load->add_flag("--progress", load_options.progress);
 

@@ -18,6 +18,9 @@ struct LoadOptions {
   uint32_t value_size = 100;
   uint32_t threads = 1;
   uint64_t seed = 1;
+  uint64_t undecided = 0;      // transactions that are left prepared
+  uint64_t max_log_bytes = 0;  // 0: no checkpoint is taken
+  bool durable_watermark = false;
   bool sync = false;
   bool progress = false;
 };

@@ -1,60 +1,20 @@
 // dump-wal and verify: they read logs as recovery does, and go on behind what it would refuse.
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "bellwether/storage/log_annotation.h"
 #include "bellwether/storage/posix_file_system.h"
 #include "bellwether/storage/wal_reader.h"
-#include "bellwether/store/recovery.h"
 #include "commands.h"
+#include "store_view.h"
 
 namespace bellwether::tool {
 namespace {
 
 constexpr size_t kShownOfAValue = 64;
-
-// How one log reads.
-struct LogView {
-  std::string name;
-  uint64_t size = 0;
-  uint64_t records = 0;
-  SequenceNumber first_sequence = 0;
-  SequenceNumber next_sequence = 0;
-  uint64_t end_offset = 0;
-  WalEnd end = WalEnd::kClean;  // kCorruption: somewhere, perhaps not at the end
-  Status defect;                // the last one
-  std::vector<WalGap> gaps;
-};
-
-// Reads a log that continues *position, and leaves that behind it.
-template <class Visit>
-LogView ViewLog(std::string name, std::string contents, WalPosition* position, const Visit& visit) {
-  LogView view;
-  view.size = contents.size();
-  WalReader reader(name, std::move(contents), *position);
-  bool corrupt = false;
-  do {
-    for (WalRecord record; reader.ReadRecord(&record); ++view.records) {
-      if (view.records == 0) view.first_sequence = record.sequence;
-      visit(record);
-    }
-    corrupt = corrupt || reader.end() == WalEnd::kCorruption;
-    const Status defect = reader.Verdict(RecoveryMode::kAbsolute);
-    if (!defect.ok()) view.defect = defect;
-  } while (reader.SkipDefect());
-  view.name = std::move(name);
-  view.end = corrupt ? WalEnd::kCorruption : reader.end();
-  view.end_offset = reader.end_offset();
-  view.next_sequence = reader.next_sequence();
-  view.gaps = reader.gaps();
-  *position = reader.position();
-  return view;
-}
 
 void PrintGap(const std::string& name, const WalGap& gap) {
   std::string sequences = "from sequence " + std::to_string(gap.first) + " on";
@@ -68,39 +28,66 @@ void PrintGap(const std::string& name, const WalGap& gap) {
               sequences.c_str(), gap.what.c_str());
 }
 
-// Offset by offset, and a row of the report. `last`: no log with records follows.
-void Tell(const LogView& view, bool last, Report* report) {
-  for (const WalGap& gap : view.gaps) PrintGap(view.name, gap);
-  std::string result = "ok";
+std::string ResultOf(const LogView& view) {
+  if (view.blank) return "blank";
+  if (view.covered) return "covered by a snapshot";
+  if (view.end == WalEnd::kCorruption) return "FAILED: corrupt";
+  if (view.end == WalEnd::kClean) return "ok";
   const std::string tail = std::to_string(view.end_offset) + " to " + std::to_string(view.size);
-  if (view.end == WalEnd::kCorruption) {
-    result = "FAILED: corrupt";
-  } else if (view.end == WalEnd::kTornTail) {
-    result = "torn: offset " + tail + " holds no whole record";
-  } else if (view.end == WalEnd::kZeros) {
-    result = "zeros: offset " + tail;
-  }
-  if (view.end != WalEnd::kCorruption && view.end != WalEnd::kClean && !last) {
-    result = "FAILED: corrupt, " + result + ", before another log";
-  }
-  if (result.starts_with("FAILED")) report->Fail(ExitCode::kDataLost);
-  std::printf("%s: %llu bytes, %llu records", view.name.c_str(),
-              static_cast<unsigned long long>(view.size),
-              static_cast<unsigned long long>(view.records));
+  const std::string result = view.end == WalEnd::kTornTail
+                                 ? "torn: offset " + tail + " holds no whole record"
+                                 : "zeros: offset " + tail;
+  return view.Damaged() ? "FAILED: corrupt, " + result + ", before another log" : result;
+}
+
+// Offset by offset, and a row of the report.
+void Tell(const LogView& view, Report* report) {
+  for (const WalGap& gap : view.gaps) PrintGap(view.name, gap);
+  if (view.Damaged()) report->Fail(ExitCode::kDataLost);
+  std::string text =
+      std::to_string(view.size) + " bytes, " + std::to_string(view.records) + " records";
+  ReportRow row{view.name, std::to_string(view.size) + " bytes", ResultOf(view)};
+  row.figures = {{"records", view.records},
+                 {"first_sequence", view.first_sequence},
+                 {"next_sequence", view.next_sequence},
+                 {"end_offset", view.end_offset},
+                 {"gaps", view.gaps.size()},
+                 {"unlogged", view.unlogged}};
   if (view.records > 0) {
-    std::printf(", from sequence %llu, next %llu",
-                static_cast<unsigned long long>(view.first_sequence),
-                static_cast<unsigned long long>(view.next_sequence));
+    text += ", from sequence " + std::to_string(view.first_sequence) + ", next " +
+            std::to_string(view.next_sequence);
   }
-  std::printf(": %s\n", result.c_str());
-  report->Add({view.name,
-               std::to_string(view.size) + " bytes",
-               result,
-               {{"records", view.records},
-                {"first_sequence", view.first_sequence},
-                {"next_sequence", view.next_sequence},
-                {"end_offset", view.end_offset},
-                {"gaps", view.gaps.size()}}});
+  if (view.unlogged > 0) text += ", " + std::to_string(view.unlogged) + " sequences not logged";
+  if (view.watermark) {
+    text += ", synced up to offset " + std::to_string(*view.watermark);
+    row.figures["watermark"] = *view.watermark;
+  }
+  std::printf("%s: %s: %s\n", view.name.c_str(), text.c_str(), row.result.c_str());
+  report->Add(std::move(row));
+}
+
+void Tell(const SnapshotView& view, Report* report) {
+  for (const SnapshotGap& gap : view.gaps) {
+    std::printf("%s: CORRUPT offset %llu to %llu: %s\n", view.name.c_str(),
+                static_cast<unsigned long long>(gap.begin),
+                static_cast<unsigned long long>(gap.end), gap.what.c_str());
+  }
+  if (view.Damaged()) report->Fail(ExitCode::kDataLost);
+  ReportRow row{view.name, std::to_string(view.size) + " bytes", "ok"};
+  if (!view.gaps.empty()) row.result = "FAILED: corrupt";
+  if (view.covered) row.result = "covered by a newer snapshot";
+  row.figures = {
+      {"entries", view.entries}, {"prepares", view.prepares}, {"gaps", view.gaps.size()}};
+  std::string state = "its sequence is lost";
+  if (view.footer) {
+    state = "the state at sequence " + std::to_string(view.footer->sequence);
+    row.figures["sequence"] = view.footer->sequence;
+  }
+  std::printf("%s: %llu bytes, %llu entries, %llu prepares, %s: %s\n", view.name.c_str(),
+              static_cast<unsigned long long>(view.size),
+              static_cast<unsigned long long>(view.entries),
+              static_cast<unsigned long long>(view.prepares), state.c_str(), row.result.c_str());
+  report->Add(std::move(row));
 }
 
 // The handler that prints the operations of a record.
@@ -109,7 +96,11 @@ struct Printer {
     return Line("put " + Quoted(key, SIZE_MAX) + " " + Quoted(value, limit));
   }
   Status Delete(std::string_view key) { return Line("delete " + Quoted(key, SIZE_MAX)); }
-  Status LogData(std::string_view blob) { return Line("log data " + Quoted(blob, limit)); }
+  // The log's own is told by PrintRecord.
+  Status LogData(std::string_view blob) {
+    if (blob.starts_with(kAnnotationPrefix)) return Status::OK();
+    return Line("log data " + Quoted(blob, limit));
+  }
   Status MarkBeginPrepare() { return Line("begin prepare"); }
   Status MarkEndPrepare(std::string_view xid) { return Line("end prepare " + Xid(xid)); }
   Status MarkCommit(std::string_view xid) { return Line("commit " + Xid(xid)); }
@@ -142,13 +133,18 @@ void PrintRecord(const WalRecord& record, size_t limit) {
   (void)IterateBatch(record.batch, &printer);
 }
 
-void TellUndecided(const WalPosition& position, Report* report) {
-  const auto& undecided = position.prepared.undecided();
-  for (const auto& [xid, prepare] : undecided) {
-    std::printf("undecided transaction %s: %u operations\n", Quoted(xid, SIZE_MAX).c_str(),
-                prepare.WalCount());
-  }
+void TellUndecided(const PreparedTransactions::Map& undecided, Report* report) {
   report->Add({"undecided transactions", "", "ok", {{"transactions", undecided.size()}}});
+  for (const auto& [xid, prepare] : undecided) {
+    const std::string what = "undecided transaction " + Quoted(xid, SIZE_MAX);
+    std::printf("%s: %u operations\n", what.c_str(), prepare.WalCount());
+    report->Add({what, "", "ok", {{"operations", prepare.WalCount()}}});
+  }
+}
+
+void TellFile(const std::string& name, const std::string& result, Report* report) {
+  std::printf("%s: %s\n", name.c_str(), result.c_str());
+  report->Add({name, "", result});
 }
 
 }  // namespace
@@ -161,44 +157,25 @@ void DumpWal(const std::string& file, bool whole_values, Report* report) {
   const size_t limit = whole_values ? SIZE_MAX : kShownOfAValue;
   const LogView view = ViewLog(file, std::move(contents), &position,
                                [limit](const WalRecord& record) { PrintRecord(record, limit); });
-  Tell(view, true, report);
-  TellUndecided(position, report);
+  Tell(view, report);
+  TellUndecided(position.prepared.undecided(), report);
 }
 
 void Verify(const std::string& directory, Report* report) {
-  FileSystem* const file_system = PosixFileSystem::Default();
-  std::vector<std::string> names;
-  Status status = file_system->ListDirectory(directory, &names);
+  StoreView view;
+  const Status status = ViewStore(PosixFileSystem::Default(), directory, &view);
   if (!status.ok()) return Fail(status, report);
-  std::vector<std::pair<uint64_t, std::string>> logs;
-  bool only_logs = true;
-  for (const std::string& name : names) {
-    uint64_t number = 0;
-    if (ParseLogName(name, &number)) {
-      logs.emplace_back(number, name);
-    } else if (name != kLockName) {
-      only_logs = false;
-      std::printf("%s: not a log: not looked at\n", name.c_str());
-    }
+  for (const SnapshotView& snapshot : view.snapshots) Tell(snapshot, report);
+  for (const LogView& log : view.logs) Tell(log, report);
+  TellUndecided(view.undecided, report);
+  for (const std::string& name : view.unfinished) {
+    TellFile(name, "unfinished: not part of the store", report);
   }
-  if (logs.empty()) {
-    return Fail(Status::InvalidArgument("no log in " + directory + ": name a store's directory"),
-                report);
-  }
-  std::sort(logs.begin(), logs.end());
-  WalPosition position = only_logs ? SequenceNumber{1} : kAnySequence;
-  std::vector<LogView> views;
-  for (const auto& [number, name] : logs) {
-    std::string contents;
-    status = file_system->ReadFile(directory + "/" + name, &contents);
-    if (!status.ok()) return Fail(status, report);
-    views.push_back(ViewLog(name, std::move(contents), &position, [](const WalRecord&) {}));
-    if (views.back().end != WalEnd::kClean) position.AcceptGap();
-  }
-  size_t last = views.size() - 1;
-  while (last > 0 && views[last].size == 0) --last;
-  for (size_t i = 0; i < views.size(); ++i) Tell(views[i], i >= last, report);
-  TellUndecided(position, report);
+  if (view.foreign.empty()) return;
+  report->Add({view.foreign, "", "FAILED: not a store's file"});
+  Fail(Status::InvalidArgument("not the directory of a store: it holds " + view.foreign +
+                               "; Open refuses it"),
+       report);
 }
 
 }  // namespace bellwether::tool

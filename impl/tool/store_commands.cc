@@ -17,9 +17,8 @@ namespace bellwether::tool {
 namespace {
 
 // Null, and told, if it cannot be opened.
-std::unique_ptr<Store> Open(const std::string& directory, bool create, Report* report) {
-  StoreOptions options;
-  options.create_if_missing = create;
+std::unique_ptr<Store> Open(const std::string& directory, const StoreOptions& options,
+                            Report* report) {
   std::unique_ptr<Store> store;
   const Status status = Store::Open(options, directory, &store);
   if (!status.ok()) Fail(status, report);
@@ -53,13 +52,18 @@ void LoadThread(uint32_t thread, Loading* loading, Progress* progress) {
   std::mt19937_64 random(options.seed * 64 + thread);
   const uint64_t keys = options.batches * options.operations;
   WriteBatch batch;
-  for (uint64_t done; (done = loading->taken.fetch_add(1)) < options.batches;) {
+  // The last ones are transactions.
+  const uint64_t calls = options.batches + options.undecided;
+  for (uint64_t done; (done = loading->taken.fetch_add(1)) < calls;) {
     batch.Clear();
     for (uint32_t i = 0; i < options.operations; ++i) {
       const char fill = static_cast<char>('a' + random() % 26);
       (void)batch.Put(RandomKey(&random, keys), std::string(options.value_size, fill));
     }
-    const Status status = loading->store->Write(write_options, &batch).status;
+    const Status status =
+        done < options.batches
+            ? loading->store->Write(write_options, &batch).status
+            : loading->store->Prepare(write_options, "load" + std::to_string(done), &batch);
     if (!status.ok()) {
       const std::lock_guard<std::mutex> lock(loading->mutex);
       if (loading->first_error.ok()) loading->first_error = status;
@@ -72,7 +76,7 @@ void LoadThread(uint32_t thread, Loading* loading, Progress* progress) {
 }  // namespace
 
 void Get(const std::string& directory, const std::string& key, Report* report) {
-  const std::unique_ptr<Store> store = Open(directory, false, report);
+  const std::unique_ptr<Store> store = Open(directory, {.create_if_missing = false}, report);
   if (store == nullptr) return;
   std::string value;
   const Status status = store->Get({}, key, &value);
@@ -86,7 +90,7 @@ void Get(const std::string& directory, const std::string& key, Report* report) {
 }
 
 void Scan(const std::string& directory, const ScanOptions& options, Report* report) {
-  const std::unique_ptr<Store> store = Open(directory, false, report);
+  const std::unique_ptr<Store> store = Open(directory, {.create_if_missing = false}, report);
   if (store == nullptr) return;
   std::unique_ptr<Store::Iterator> iterator;
   const Status status = store->NewIterator({}, &iterator);
@@ -103,7 +107,10 @@ void Scan(const std::string& directory, const ScanOptions& options, Report* repo
 }
 
 void Load(const std::string& directory, const LoadOptions& options, Report* report) {
-  const std::unique_ptr<Store> store = Open(directory, true, report);
+  const WritePathOptions write_path{.max_log_bytes = options.max_log_bytes};
+  const std::unique_ptr<Store> store =
+      Open(directory, {.write_path = write_path, .durable_watermark = options.durable_watermark},
+           report);
   if (store == nullptr) return;
   Loading loading{store.get(), options};
   Progress progress(options.progress, "load", "operations");
@@ -128,6 +135,7 @@ void Load(const std::string& directory, const LoadOptions& options, Report* repo
                 {"batches", stats.writers},
                 {"groups", stats.groups},
                 {"syncs", stats.syncs},
+                {"checkpoints", stats.checkpoints},
                 {"log_bytes", stats.log_bytes},
                 {"seconds", seconds}}});
   std::printf("%llu batches in %llu groups, %.2f s, %.0f batches/s\n",

@@ -94,6 +94,66 @@ class Store(unittest.TestCase):
         self.assertEqual(records(result.stdout), before - 1)
         self.assertIn("  put \"key", result.stdout)
 
+    def checkpointed(self):
+        """A store with a snapshot, logs with watermarks, and three undecided transactions."""
+        directory = os.path.join(self.folder.name, "checkpointed")
+        load = ("load", directory, "--batches", "100", "--durable-watermark", "--undecided")
+        self.run_ok(*load, "2", "--max-log-bytes", "5000", "--sync")
+        return directory
+
+    def only(self, directory, suffix):
+        names = [name for name in sorted(os.listdir(directory)) if name.endswith(suffix)]
+        self.assertEqual(len(names), 1, names)
+        return names[0]
+
+    def test_verify_knows_snapshots_watermarks_and_prepares(self):
+        directory = self.checkpointed()
+        text = self.run_ok("verify", directory, "--json", self.report)
+        _, rows = self.rows()
+        snapshot, log = self.only(directory, ".snapshot"), self.only(directory, ".log")
+        figures = rows[snapshot]["figures"]
+        self.assertEqual(rows[snapshot]["result"], "ok")
+        self.assertGreater(figures["entries"], 0)
+        self.assertEqual(rows[log]["figures"]["first_sequence"], figures["sequence"] + 1)
+        self.assertGreater(rows[log]["figures"]["watermark"], 0)
+        self.assertEqual(rows["undecided transactions"]["figures"]["transactions"], 2)
+        self.assertEqual(rows['undecided transaction "load100"']["figures"]["operations"], 1)
+        self.assertRegex(text, snapshot + r": \d+ bytes, \d+ entries, \d+ prepares, the state at")
+        self.assertIn('undecided transaction "load101": 1 operations', text)
+
+    def test_dump_shows_watermarks_and_prepares(self):
+        directory = self.checkpointed()
+        log = os.path.join(directory, self.only(directory, ".log"))
+        text = self.run_ok("dump-wal", log)
+        self.assertRegex(text, r"  synced up to offset [1-9]\d*\n  begin prepare\n  put ")
+        self.assertIn('  end prepare "load101"', text)
+        self.assertRegex(text, r"synced up to offset \d+: ok")
+
+    def test_verify_names_each_damaged_part_of_a_snapshot(self):
+        directory = self.checkpointed()
+        name = self.only(directory, ".snapshot")
+        path = os.path.join(directory, name)
+        size = os.path.getsize(path)
+        with open(path, "rb") as file:
+            whole = file.read()
+        for changed, where in ((whole[:20] + b"?" + whole[21:], 0), (whole[:-1], size - 33),
+                               (whole[:-1] + b"?", size - 33)):
+            with open(path, "wb") as file:
+                file.write(changed)
+            result = run("verify", directory, "--json", self.report)
+            self.assertEqual(result.returncode, 14)
+            self.assertIn(f"{name}: CORRUPT offset {where} to ", result.stdout)
+            self.assertEqual(self.rows()[1][name]["result"], "FAILED: corrupt")
+            self.assertEqual(run("get", directory, "k").returncode, 14)
+
+    def test_a_directory_with_other_files_is_refused(self):
+        with open(os.path.join(self.directory, "notes.txt"), "w", encoding="utf-8") as file:
+            file.write("hello")
+        result = run("verify", self.directory)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("notes.txt", result.stderr)
+        self.assertIn("000001.log", result.stdout)
+
     def test_scan_and_get_agree(self):
         lines = self.run_ok("scan", self.directory, "--limit", "3").splitlines()
         self.assertEqual(len(lines), 3)
