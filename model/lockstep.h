@@ -36,6 +36,7 @@ struct Observed {
   Pointer newest_writer;
   Pointer newest_memtable_writer;
   Pointer newest_nonmem_writer;
+  uint8_t allocated_sequence = 0;
   uint8_t last_sequence = 0;
   bool poisoned = false;
   // Of the Writers in flight. The status of one that returns is what its caller is told.
@@ -169,10 +170,13 @@ class Lockstep {
     if (seen.newest_nonmem_writer != s.newest_nonmem_writer) return "newest_nonmem_writer";
     if (seen.last_sequence != s.last_sequence) return "last_sequence";
     if (seen.poisoned != Poisoned(s)) return "first_error";
+    // A group that fails has sequences that nobody asks for.
+    if (!seen.poisoned && seen.allocated_sequence != s.allocated_sequence) {
+      return "allocated_sequence";
+    }
     for (size_t u = 0; u < config_.threads; u++) {
       if (!InFlight(s, u)) continue;
       if (seen.blocked[u] ? !Awaits(s, u) : seen.state[u] != s.state[u]) return "state";
-      // A group that fails has sequences that nobody asks for.
       if (!seen.poisoned && seen.sequence[u] != s.sequence[u]) return "sequence";
       if (s.state[u] == STATE_COMPLETED && seen.status[u] != s.status[u]) return "status";
     }

@@ -91,11 +91,12 @@ void PrintFailure(const Run& run, const Outcome& outcome) {
               kTool, Arguments(run).c_str(), outcome.choices.c_str());
 }
 
-// What of the model the executions reached, if it followed them.
-void ReportCoverage(const std::string& unreached_file, bool wants_all, std::string_view unreached,
+// What of the model the executions reached, if it followed them: how many edges, 0 if it did not or
+// did not have to reach all.
+std::uint64_t ReportCoverage(const std::string& unreached_file, bool wants_all, std::string_view unreached,
                     Report* report, ReportRow* row) {
   const Coverage* const coverage = LockstepCoverage();
-  if (coverage == nullptr) return;
+  if (coverage == nullptr) return 0;
   const Coverage::Figures figures = coverage->Count();
   row->figures["model_states"] = figures.states;
   row->figures["model_states_reached"] = figures.states_reached;
@@ -115,30 +116,31 @@ void ReportCoverage(const std::string& unreached_file, bool wants_all, std::stri
       static_cast<unsigned long long>(figures.edges_taken));
   if (!unreached_file.empty()) std::ofstream(unreached_file) << coverage->Unreached();
   const bool all = figures.edges_swapped == figures.edges;
-  if (!wants_all || all == unreached.empty()) {
-    if (!all && !unreached.empty()) {
-      std::printf("%-28s not all, because %s\n", "", std::string(unreached).c_str());
-    }
-    return;
+  if (!all && !unreached.empty()) {
+    std::printf("%-28s not all, because %s\n", "", std::string(unreached).c_str());
   }
-  if (all) {
-    PrintError(kTool, row->what + ": every edge of the model is reached; take its excuse out of " +
-                          "relacy_tests/scenarios.cc");
-    report->Fail(ExitCode::kSafety);
-    return;
-  }
+  if (!wants_all) return 0;
+  if (all == unreached.empty()) return figures.edges_swapped;
   PrintError(kTool, row->what +
-                        ": the model has steps that the implementation never takes; "
-                        "--unreached FILE lists them");
+                        (all ? ": every edge of the model is reached; take its excuse out of "
+                               "relacy_tests/scenarios.cc"
+                             : ": the model has steps that the implementation never takes; "
+                               "--unreached FILE lists them"));
   report->Fail(ExitCode::kSafety);
+  return 0;
 }
 
 std::string What(const Run& run) {
   return run.scenario + ": " + std::string(FindScenario(run.scenario)->what);
 }
 
-// Explores, prints and reports one run; returns the number of executions.
-std::uint64_t Perform(const Run& run, bool show_progress, const std::string& unreached_file,
+struct Counts {
+  std::uint64_t executions;
+  std::uint64_t edges;
+};
+
+// Explores, prints and reports one run.
+Counts Perform(const Run& run, bool show_progress, const std::string& unreached_file,
                       Report* report) {
   Progress progress(show_progress, run.scenario, "executions");
   const Stopwatch stopwatch;
@@ -163,9 +165,10 @@ std::uint64_t Perform(const Run& run, bool show_progress, const std::string& unr
   row.figures["seconds"] = stopwatch.Seconds();
   const bool all = result == "COMPLETE" && run.shard.empty() &&
                    (run.scheduler == "dpor" || run.scheduler == "dfs");
-  ReportCoverage(unreached_file, all, FindScenario(run.scenario)->unreached, report, &row);
+  const std::uint64_t edges =
+      ReportCoverage(unreached_file, all, FindScenario(run.scenario)->unreached, report, &row);
   report->Add(std::move(row));
-  return outcome.executions;
+  return {outcome.executions, edges};
 }
 
 std::vector<Run> ReadRuns(const std::string& file) {
@@ -192,6 +195,20 @@ bool InSet(const Run& run, const std::string& set) {
   return run.set == "quick" || (set == "push" && run.set == "push");
 }
 
+// What was counted against what the file expects.
+void Compare(const Run& run, const Counts& counts, Report* report) {
+  const bool edges_differ = run.edges != 0 && counts.edges != run.edges;
+  if (counts.executions == run.executions && !edges_differ) return;
+  const auto text = [](std::uint64_t executions, std::uint64_t edges) {
+    return std::to_string(executions) + " executions and " + std::to_string(edges) +
+           " edges of the model";
+  };
+  PrintError(kTool, run.scenario + ": " + text(counts.executions, counts.edges) + ", not " +
+                        text(run.executions, run.edges) +
+                        ": the header, the model or the search changed; if that is meant, --update");
+  report->Fail(ExitCode::kAssumption);
+}
+
 void PerformSet(const CommandLine& line, Report* report) {
   if (line.update && !line.run.shard.empty())
     throw RunError{"--update needs the whole, not a shard"};
@@ -201,16 +218,12 @@ void PerformSet(const CommandLine& line, Report* report) {
     run.seed = line.run.seed;
     run.shard = line.run.shard;
     run.time_limit = line.run.time_limit;
-    const std::uint64_t executions = Perform(run, line.progress, "", report);
+    const Counts counts = Perform(run, line.progress, "", report);
     if (report->exit() != ExitCode::kOk) break;
     if (!run.shard.empty()) continue;
-    if (executions != run.executions && !line.update) {
-      PrintError(kTool, run.scenario + ": " + std::to_string(executions) + " executions, not " +
-                            std::to_string(run.executions) +
-                            ": the header or the search changed; if that is meant, --update");
-      report->Fail(ExitCode::kAssumption);
-    }
-    run.executions = executions;
+    if (!line.update) Compare(run, counts, report);
+    run.executions = counts.executions;
+    run.edges = counts.edges;
   }
   if (line.update && report->exit() == ExitCode::kOk) WriteRuns(line.runs, runs);
 }

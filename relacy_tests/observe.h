@@ -27,6 +27,12 @@ struct Reveal {
 struct QueueTag {
   friend constexpr auto MemberOf(QueueTag);
 };
+struct NonmemQueueTag {
+  friend constexpr auto MemberOf(NonmemQueueTag);
+};
+struct AllocatedSequenceTag {
+  friend constexpr auto MemberOf(AllocatedSequenceTag);
+};
 struct LastSequenceTag {
   friend constexpr auto MemberOf(LastSequenceTag);
 };
@@ -36,12 +42,14 @@ struct FirstErrorTag {
 struct NewestWriterTag {
   friend constexpr auto MemberOf(NewestWriterTag);
 };
-template struct Reveal<QueueTag, &Path::write_thread_>;
-template struct Reveal<LastSequenceTag, &Path::last_sequence_>;
-template struct Reveal<FirstErrorTag, &Path::first_error_>;
 struct NewestMemTableWriterTag {
   friend constexpr auto MemberOf(NewestMemTableWriterTag);
 };
+template struct Reveal<QueueTag, &Path::write_thread_>;
+template struct Reveal<NonmemQueueTag, &Path::nonmem_write_thread_>;
+template struct Reveal<AllocatedSequenceTag, &Path::allocated_sequence_>;
+template struct Reveal<LastSequenceTag, &Path::last_sequence_>;
+template struct Reveal<FirstErrorTag, &Path::first_error_>;
 template struct Reveal<NewestWriterTag, &Queue::newest_writer_>;
 template struct Reveal<NewestMemTableWriterTag, &Queue::newest_memtable_writer_>;
 
@@ -52,6 +60,7 @@ class Observer {
   void Begin(const WritePathOptions& options) {
     writers_ = {};
     dummy_ = nullptr;
+    allocated_sequence_ = 0;
     pipelined_ = options.enable_pipelined_write;
   }
 
@@ -60,7 +69,7 @@ class Observer {
     Frame& own = writers_[thread];
     if (action == "Write") own = {static_cast<const Writer*>(writer), own.incarnation + 1, 0};
     if (action == "ExitAsBatchGroupLeader_Dummy") dummy_ = writer;
-    if (action == "WriteToWAL" || action == "WalError") SeeSequences(*own.writer);
+    if (action == "WriteToWAL" || action == "WalError") SeeSequences(path, *own.writer);
     model::Observed seen;
     seen.writer = ToPointer(writer);
     SeePath(path, &seen);
@@ -80,7 +89,8 @@ class Observer {
   };
 
   // Sequences belong to the leader who gives them out: they are looked at when it says that it has.
-  void SeeSequences(const Writer& leader) {
+  void SeeSequences(const Path& path, const Writer& leader) {
+    allocated_sequence_ = (path.*MemberOf(AllocatedSequenceTag())).Peek();
     for (Frame& frame : writers_) {
       if (frame.writer == nullptr) continue;
       if (frame.writer->write_group.Peek() != leader.write_group.Peek()) continue;
@@ -101,6 +111,9 @@ class Observer {
     const auto& queue = path.*MemberOf(QueueTag());
     seen->newest_writer = ToPointer((queue.*MemberOf(NewestWriterTag())).Newest());
     seen->newest_memtable_writer = ToPointer((queue.*MemberOf(NewestMemTableWriterTag())).Newest());
+    const auto& nonmem_queue = path.*MemberOf(NonmemQueueTag());
+    seen->newest_nonmem_writer = ToPointer((nonmem_queue.*MemberOf(NewestWriterTag())).Newest());
+    seen->allocated_sequence = static_cast<std::uint8_t>(allocated_sequence_);
     seen->last_sequence = static_cast<std::uint8_t>((path.*MemberOf(LastSequenceTag())).Newest());
     seen->poisoned = (path.*MemberOf(FirstErrorTag())).Newest() != nullptr;
   }
@@ -196,6 +209,7 @@ class Observer {
   }
 
   std::array<Frame, model::kMaxThreads> writers_{};
+  SequenceNumber allocated_sequence_ = 0;  // looked at when sequences are, for the same reason
   const void* dummy_ = nullptr;  // of the newest pipelined exit
   bool pipelined_ = false;
 };

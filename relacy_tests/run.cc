@@ -95,6 +95,7 @@ Run RunFromJson(const nlohmann::json& json) {
     run.spurious = json.value("spurious", run.spurious);
     run.assertions = json.value("assertions", run.assertions);
     run.executions = json.at("executions").get<std::uint64_t>();
+    run.edges = json.value("edges", run.edges);
     run.set = json.value("set", run.set);
   } catch (const nlohmann::json::exception& error) {
     throw RunError{std::string("a run of the file is not as it must be: ") + error.what()};
@@ -111,6 +112,7 @@ nlohmann::ordered_json ToJson(const Run& run) {
   if (!run.assertions) json["assertions"] = false;
   if (run.set != usual.set) json["set"] = run.set;
   json["executions"] = run.executions;
+  if (run.edges != usual.edges) json["edges"] = run.edges;
   return json;
 }
 

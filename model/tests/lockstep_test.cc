@@ -22,6 +22,7 @@ Observed Shown(const Config& config, const State& before, const State& s, Action
   seen.newest_writer = s.newest_writer;
   seen.newest_memtable_writer = s.newest_memtable_writer;
   seen.newest_nonmem_writer = s.newest_nonmem_writer;
+  seen.allocated_sequence = s.allocated_sequence;
   seen.last_sequence = s.last_sequence;
   seen.poisoned = Poisoned(s);
   seen.state = s.state;
@@ -94,6 +95,9 @@ TEST_F(LockstepTest, NamesTheVariableThatDiffers) {
   EXPECT_EQ(take([](Observed& seen) { seen.newest_writer = Pointer(1, 1); }), "newest_writer");
   EXPECT_EQ(take([](Observed& seen) { seen.newest_memtable_writer = Pointer(0, 1); }),
             "newest_memtable_writer");
+  EXPECT_EQ(take([](Observed& seen) { seen.newest_nonmem_writer = Pointer(0, 1); }),
+            "newest_nonmem_writer");
+  EXPECT_EQ(take([](Observed& seen) { seen.allocated_sequence = 1; }), "allocated_sequence");
   EXPECT_EQ(take([](Observed& seen) { seen.last_sequence = 1; }), "last_sequence");
   EXPECT_EQ(take([](Observed& seen) { seen.poisoned = true; }), "first_error");
   EXPECT_EQ(take([](Observed& seen) { seen.state[0] = STATE_COMPLETED; }), "state");
