@@ -93,8 +93,8 @@ void PrintFailure(const Run& run, const Outcome& outcome) {
 
 // What of the model the executions reached, if it followed them: how many edges, 0 if it did not or
 // did not have to reach all.
-std::uint64_t ReportCoverage(const std::string& unreached_file, bool wants_all, std::string_view unreached,
-                    Report* report, ReportRow* row) {
+std::uint64_t ReportCoverage(const std::string& unreached_file, bool wants_all,
+                             std::string_view unreached, Report* report, ReportRow* row) {
   const Coverage* const coverage = LockstepCoverage();
   if (coverage == nullptr) return 0;
   const Coverage::Figures figures = coverage->Count();
@@ -121,11 +121,11 @@ std::uint64_t ReportCoverage(const std::string& unreached_file, bool wants_all, 
   }
   if (!wants_all) return 0;
   if (all == unreached.empty()) return figures.edges_swapped;
-  PrintError(kTool, row->what +
-                        (all ? ": every edge of the model is reached; take its excuse out of "
-                               "relacy_tests/scenarios.cc"
-                             : ": the model has steps that the implementation never takes; "
-                               "--unreached FILE lists them"));
+  PrintError(kTool,
+             row->what + (all ? ": every edge of the model is reached; take its excuse out of "
+                                "relacy_tests/scenarios.cc"
+                              : ": the model has steps that the implementation never takes; "
+                                "--unreached FILE lists them"));
   report->Fail(ExitCode::kSafety);
   return 0;
 }
@@ -141,7 +141,7 @@ struct Counts {
 
 // Explores, prints and reports one run.
 Counts Perform(const Run& run, bool show_progress, const std::string& unreached_file,
-                      Report* report) {
+               Report* report) {
   Progress progress(show_progress, run.scenario, "executions");
   const Stopwatch stopwatch;
   const Outcome outcome = Execute(run, [&](std::uint64_t done) { progress.Update(done); });
@@ -203,9 +203,10 @@ void Compare(const Run& run, const Counts& counts, Report* report) {
     return std::to_string(executions) + " executions and " + std::to_string(edges) +
            " edges of the model";
   };
-  PrintError(kTool, run.scenario + ": " + text(counts.executions, counts.edges) + ", not " +
-                        text(run.executions, run.edges) +
-                        ": the header, the model or the search changed; if that is meant, --update");
+  PrintError(kTool,
+             run.scenario + ": " + text(counts.executions, counts.edges) + ", not " +
+                 text(run.executions, run.edges) +
+                 ": the header, the model or the search changed; if that is meant, --update");
   report->Fail(ExitCode::kAssumption);
 }
 

@@ -90,8 +90,8 @@ std::string Enabled(const State& state) {
   Fail(what.c_str());
 }
 
-// Which of two writers came first means nothing if they are in different queues, and no action looks
-// at it: states that differ only there are one, so that such LinkOnes commute.
+// Which of two writers came first means nothing if they are in different queues, and no action
+// looks at it: states that differ only there are one, so that such LinkOnes commute.
 bool ApplyQueueByQueue(const Config& model, Action action, std::size_t t, State* s) {
   if (!model::Apply(model, action, t, s)) return false;
   const auto of_nonmem = [&](Pointer w) { return model.UsesNonmem(w); };

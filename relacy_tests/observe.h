@@ -210,7 +210,7 @@ class Observer {
 
   std::array<Frame, model::kMaxThreads> writers_{};
   SequenceNumber allocated_sequence_ = 0;  // looked at when sequences are, for the same reason
-  const void* dummy_ = nullptr;  // of the newest pipelined exit
+  const void* dummy_ = nullptr;            // of the newest pipelined exit
   bool pipelined_ = false;
 };
 
