@@ -256,7 +256,8 @@ int Explore(const ExploreOptions& o, const std::string& command) {
                {"distinct", explorer.distinct()},
                {"depth", explorer.depth()},
                {"seconds", seconds},
-               {"states_per_second", rate}}});
+               {"states_per_second", rate}},
+              o.mode});
   if (!explorer.violated().empty()) PrintCounterexample(*config, explorer, command);
   if (outcome == Explorer::Outcome::kComplete && !Dump(o, *config, explorer)) {
     report.Fail(ExitCode::kUsage);

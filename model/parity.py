@@ -232,18 +232,18 @@ def graph_of_spec(name):
 
 
 def graph_of_model(name, model, mutant=None):
-    """What the explorer finds, and its word for the bounds."""
+    """What the explorer finds, and the row of its report."""
     flags = explorer_flags(name) + (["--mutant", mutant] if mutant else [])
     with tempfile.TemporaryDirectory() as directory:
         report = pathlib.Path(directory, "report.json")
         graph = dumped("the model", [model, "explore", "--json", report, *flags])
-        return graph, json.loads(report.read_text())["rows"][0]["bounds"]
+        return graph, json.loads(report.read_text())["rows"][0]
 
 
 def check(name, model, mutant):
     """The report's row for configuration `name`."""
     started = time.monotonic()
-    model_graph, bounds = graph_of_model(name, model, mutant)
+    model_graph, explored = graph_of_model(name, model, mutant)
     spec_graph = graph_of_spec(name)
     result = "ok"
     try:
@@ -252,7 +252,7 @@ def check(name, model, mutant):
         result = f"FAILED: {str(difference).splitlines()[0]}"
         print(f"parity {name}: {difference}\n  reproduce: model/parity.py {name}"
               + (f" --mutant {mutant}" if mutant else ""), file=sys.stderr)
-    return {"what": f"parity {name}", "bounds": bounds, "result": result,
+    return {"what": f"parity {name}", "bounds": explored["bounds"], "mode": explored["mode"], "result": result,
             "figures": {"distinct": len(spec_graph.states), "edges": len(spec_graph.edges),
                         "seconds": round(time.monotonic() - started, 3)}}
 

@@ -2,7 +2,8 @@
 //
 // Protocol:
 //   - exit codes are ExitCode, the same for every tool;
-//   - `--json FILE` holds {"ok", "exit", "rows": [{"what", "bounds", "result", "figures"}]}; it is
+//   - `--json FILE` holds {"ok", "exit", "rows": [{"what", "bounds", "result", "figures", "mode"}]}
+//     (mode: of the write path, where the row is of one); it is
 //     written to a temporary file and renamed, so that a reader never sees half a report;
 //   - `--progress` prints `progress {"what", "done", "unit", "elapsed"}` lines to stderr, at most
 //     two a second;
@@ -62,6 +63,7 @@ struct ReportRow {
   std::string bounds;
   std::string result;
   nlohmann::ordered_json figures = nlohmann::ordered_json::object();  // name -> number
+  std::string mode = {};  // of the write path, as the tools call it; empty: of none
 };
 
 class Report {
@@ -85,6 +87,7 @@ class Report {
                       {"bounds", row.bounds},
                       {"result", row.result},
                       {"figures", row.figures}});
+      if (!row.mode.empty()) rows.back()["mode"] = row.mode;
     }
     return {{"ok", exit_ == ExitCode::kOk},
             {"exit", static_cast<int>(exit_)},

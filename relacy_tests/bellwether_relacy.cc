@@ -159,6 +159,7 @@ Counts Perform(const Run& run, bool show_progress, const std::string& unreached_
   row.what = What(run);
   row.bounds = Bounds(run);
   row.result = result;
+  row.mode = FindScenario(run.scenario)->mode;
   row.figures["executions"] = outcome.executions;
   row.figures["redundant"] = outcome.redundant;
   row.figures["depth"] = outcome.depth;

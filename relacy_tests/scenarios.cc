@@ -5,23 +5,13 @@
 #include <string>
 #include <utility>
 
+#include "stress/modes.h"
+
 namespace bellwether::relacy {
 namespace {
 
-struct Mode {
-  std::string_view name;
-  WritePathOptions options;
-};
-
-constexpr std::array<Mode, 6> kModes{{
-    {"serial", {}},
-    {"parallel", {.allow_concurrent_memtable_write = true}},
-    {"pipelined", {.enable_pipelined_write = true}},
-    {"pipelined_parallel",
-     {.allow_concurrent_memtable_write = true, .enable_pipelined_write = true}},
-    {"two_queues", {.two_write_queues = true}},
-    {"two_queues_parallel", {.allow_concurrent_memtable_write = true, .two_write_queues = true}},
-}};
+using stress::kModes;
+using stress::Mode;
 
 constexpr std::string_view kOneFault = "one insert fails here, and in the model several may";
 
@@ -50,6 +40,7 @@ class OfMode {
         nonmem == 0 ? std::to_string(s.writers) + "x" + std::to_string(s.writes)
                     : std::to_string(s.writers - nonmem) + "+" + std::to_string(nonmem);
     s.name = race + bounds;
+    s.mode = mode_.name;
     s.disable_memtable |= ((1u << nonmem) - 1) << (s.writers - nonmem);
     s.options.allow_concurrent_memtable_write = mode_.options.allow_concurrent_memtable_write;
     s.options.enable_pipelined_write = mode_.options.enable_pipelined_write;

@@ -33,6 +33,7 @@ inline constexpr std::size_t kMaxOperations = 24;
 struct Scenario {
   std::string name{};
   std::string_view what{};
+  std::string_view mode{};
   int writers = 2;
   int writes = 1;         // of each writer
   int readers = 0;        // threads that read the published prefix, twice

@@ -26,8 +26,8 @@ sys.exit({code})
 """
 
 
-def row(what="a thing", bounds="2x1", result="ok", **figures):
-    return {"what": what, "bounds": bounds, "result": result,
+def row(what="a thing", bounds="2x1", result="ok", mode="", **figures):
+    return {"what": what, "bounds": bounds, "result": result, "mode": mode,
             "figures": figures or {"executions": 3}}
 
 
@@ -49,6 +49,7 @@ class StubProject(unittest.TestCase):
         self.reports("spec/tlc")
         self.reports("model/parity.py")
         self.reports("stress/trace_runs.py")
+        self.reports("relacy_tests/mutants/run_mutants.py")
         for name in ("cmake", "ctest", "apt-get"):
             self.script(f"bin/{name}", "")
         self.script("bin/dpkg-query", """

@@ -74,7 +74,7 @@ class Stages(StubProject):
             self.assertEqual(set(stage), {"name", "ok", "seconds", "rows"})
             self.assertTrue(stage["rows"], stage)
             for each in stage["rows"]:
-                self.assertEqual(set(each), {"what", "bounds", "result", "figures", "check"})
+                self.assertEqual(set(each), {"what", "bounds", "result", "figures", "check", "mode"})
         self.assertIn("verify: ok", answer.stdout.splitlines()[-1])
         self.assertIn("3 executions", answer.stdout)
 
@@ -161,6 +161,19 @@ class Stages(StubProject):
         _, answer = self.run_json("--stage", "store")
         self.assertRegex(answer.stdout, r"store, serial, sync +2x1 +12,346 +4\.3 +8 +429 +12,432")
 
+    def test_what_stands_for_each_mode_is_one_line(self):
+        self.reports("model/parity.py", 0, [row(mode="serial", distinct=24, edges=34),
+                                            row(mode="pipelined", distinct=1000, edges=2000)])
+        self.reports(self.tool_paths("bellwether_relacy")[0], 0, [
+            row(mode="serial", executions=7, model_edges=9, model_edges_reached=8),
+            row(mode="serial", executions=3, model_edges=1, model_edges_reached=1)])
+        self.reports("relacy_tests/mutants/run_mutants.py", 0, [
+            row(result="killed by X", mode="serial", executions=100),
+            row(result="killed by Y", mode="pipelined", executions=100)])
+        _, answer = self.run_json()
+        self.assertRegex(answer.stdout, r"serial +24 +34 +10 +9 +10 +1\n")
+        self.assertRegex(answer.stdout, r"pipelined +1,000 +2,000 +0 +0 +0 +1\n")
+
     def test_very_many_rows_are_one_in_the_table_but_what_failed_stands_alone(self):
         rows = [row(f"s{i}", result="COMPLETE", executions=10) for i in range(29)]
         rows += [row("bad", result="FAILED here", executions=7), row("m", result="killed by X")]
@@ -171,7 +184,8 @@ class Stages(StubProject):
         self.assertTrue(any("30 explorations" in line and "293 executions" in line
                             and "29 COMPLETE, 1 killed" in line for line in lines), lines)
         stage = next(stage for stage in data["stages"] if stage["name"] == "relacy")
-        self.assertEqual(len(stage["rows"]), 31)
+        explored = [row for row in stage["rows"] if row["check"] == "interleavings and stale reads"]
+        self.assertEqual(len(explored), 31)
 
     def test_a_find_needs_no_count(self):
         self.reports("model/parity.py", 0, [row(result="violates its assumption (expected)",

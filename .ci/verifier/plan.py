@@ -12,6 +12,7 @@ TSAN = ("tsan", "bellwether_stress", "stress/bellwether_stress")
 ASAN = ("asan", "bellwether_stress", "stress/bellwether_stress")
 PARITY = "model/parity.py"
 TRACES = "stress/trace_runs.py"
+MUTANTS = "relacy_tests/mutants/run_mutants.py"
 OTHER_MODES = "parallel pipelined pipelined_parallel two_queues two_queues_parallel"
 MODES = "serial " + OTHER_MODES
 # A cross-section: of each mode and mechanism of the spec, and one fault for each property. ./verify test runs them all.
@@ -77,6 +78,7 @@ CHECKS = {
     "relacy": (
         Check("interleavings and stale reads", "exploration", RELACY, "--set push --seed {seed}",
               quick="--set quick --seed {seed}", nightly="--set nightly --seed {seed}"),
+        Check("mutants of the header", "mutant", MUTANTS, "", quick=SKIP, built=(RELACY,)),
     ),
     "stress": (
         Check("threads under TSan", "run", TSAN, f"{RUN} --seconds 1",

@@ -70,11 +70,12 @@ def _markdown(rows):
 
 
 def write(root, stages):
-    """The table of checks, then what was measured on the way: that part nothing compares."""
+    """The table of checks, the same by mode, then what was measured on the way: that nothing compares."""
     path, before, _, after = _split(root)
     text = _markdown([HEADINGS, *table_of(stages)])
-    if measured := report.measures(rows for _, rows in stages):
-        text += "\n" + _markdown(measured)
+    for table in (report.by_mode(stages), report.measures(rows for _, rows in stages)):
+        if table:
+            text += "\n" + _markdown(table)
     report.write_atomically(path, f"{before}\n{text}{after}")
 
 

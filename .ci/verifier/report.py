@@ -22,12 +22,14 @@ FAMILIES = ("COMPLETE", "ok", *FINDS)
 
 @dataclass
 class Row:
-    """One thing that was checked, and what came out. `check` names the plan's command that said so."""
+    """One thing that was checked, and what came out. `check` names the plan's command that said so,
+    `mode` the mode of the write path that it is about, if of one."""
     what: str
     bounds: str
     result: str
     figures: dict = field(default_factory=dict)
     check: str = ""
+    mode: str = ""
 
     @property
     def passed(self):
@@ -64,6 +66,30 @@ def measures(stages):
                                       for key, _, style in MEASURES)]
              for rows in stages for row in rows if MEASURES[0][0] in row.figures]
     return [["measured", "bounds", *(name for _, name, _ in MEASURES)], *lines] if lines else []
+
+
+# What stands for each mode, by the stage that says it: the sum of a figure over the mode's rows.
+BY_MODE = (("states as TLC's", "model", "distinct"), ("edges as TLC's", "model", "edges"),
+           ("executions", "relacy", "executions"),
+           ("edges in lockstep", "relacy", "model_edges_reached"),
+           ("of the model's", "relacy", "model_edges"))
+
+
+def by_mode(stages):
+    """One line of cells for each mode that rows of (stage, its rows) are about, below their headings."""
+    rows = [(stage, row) for stage, rows in stages for row in rows if row.mode and row.passed]
+    if not any(name == "relacy" for name, _ in rows):
+        return []
+
+    def line(mode):
+        own = [(stage, row) for stage, row in rows if row.mode == mode]
+        sums = [sum(row.figures.get(key, 0) for name, row in own
+                    if name == stage and not row.result.startswith("killed")) for _, stage, key in BY_MODE]
+        killed = sum(row.result.startswith("killed") for name, row in own if name == "relacy")
+        return [mode, *(f"{number:,}" for number in (*sums, killed))]
+
+    return [["mode", *(heading for heading, _, _ in BY_MODE), "mutants killed"],
+            *(line(mode) for mode in dict.fromkeys(row.mode for _, row in rows))]
 
 
 def numeric_columns(table):
@@ -121,11 +147,12 @@ def read_tool_report(path, exited):
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-        rows = [Row(row["what"], row["bounds"], row["result"], row["figures"])
+        rows = [Row(row["what"], row["bounds"], row["result"], row["figures"],
+                    mode=row.get("mode", ""))
                 for row in data["rows"]]
         ok, code = data["ok"], data["exit"]
         for row in rows:
-            for text in (row.what, row.bounds, row.result):
+            for text in (row.what, row.bounds, row.result, row.mode):
                 if not isinstance(text, str):
                     return [], f"the report's row {row} holds something else than text"
             if not all(isinstance(value, (int, float)) for value in row.figures.values()):

@@ -116,8 +116,10 @@ def run(root, args):
     show.say("")
     show.table([HEADINGS, *([stage.name, row.what, row.bounds, row.count(), row.seconds(), row.result]
                             for stage in done for row in _shown(stage.rows))])
-    if measured := report.measures(stage.rows for stage in done):
-        show.say("")
-        show.table(measured)
+    for table in (report.by_mode([(stage.name, stage.rows) for stage in done]),
+                  report.measures(stage.rows for stage in done)):
+        if table:
+            show.say("")
+            show.table(table)
     show.say(_summary(args, data, done))
     return data["exit"]

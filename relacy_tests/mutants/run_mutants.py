@@ -16,11 +16,17 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from dataclasses import dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MATRIX = os.path.join(HERE, "mutants.json")
+ROOT = os.path.dirname(os.path.dirname(HERE))
 README = os.path.join(os.path.dirname(HERE), "README.md")
+# What a mutated subject.cc links, in order.
+LIBRARIES = ("relacy_tests/libbellwether_relacy_tool.a", "relacy_tests/libbellwether_relacy_search.a",
+             "model/libbellwether_model_lib.a")
 BEGIN, END = "<!-- mutants: run_mutants.py --update writes this table -->", "<!-- end of mutants -->"
 WEAKER = {"acq_rel": ("acquire", "release"), "acquire": ("relaxed",), "release": ("relaxed",),
           "seq_cst": ("acq_rel",), "relaxed": ()}
@@ -38,6 +44,7 @@ class Verdict:
     code: int
     result: str
     executions: int
+    mode: str = ""
 
     def name(self):
         return self.mutant.get("name") or self.mutant["order"]
@@ -88,14 +95,18 @@ class Bench:
 
     def __init__(self, args):
         self.args = args
-        self.impl = os.path.join(args.source, "impl")
+        self.impl = os.path.join(ROOT, "impl")
+        self.explorer = os.path.join(args.build, "relacy_tests", "bellwether_relacy")
+        self.libraries = [os.path.join(args.build, library) for library in LIBRARIES]
+        self.work = os.path.join(args.build, "relacy_tests", "mutants")
+        os.makedirs(self.work, exist_ok=True)
 
     def header(self, name):
         with open(os.path.join(self.impl, "bellwether", name), encoding="utf-8") as file:
             return file.read()
 
     def build(self, mutant):
-        folder = os.path.join(self.args.build, mutant["name"])
+        folder = os.path.join(self.work, mutant["name"])
         path = os.path.join(folder, "bellwether", mutant["file"])
         text = mutated(self.header(mutant["file"]), mutant)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -104,8 +115,8 @@ class Bench:
         program = os.path.join(folder, "bellwether_relacy")
         # The edited copy is found first; all else is the header as it is.
         command = [self.args.compiler, "-std=c++20", "-O0", "-fno-lifetime-dse", "-w", "-I", folder,
-                   "-I", self.impl, "-I", self.args.source,
-                   os.path.join(self.args.source, "relacy_tests", "subject.cc"), *self.args.library,
+                   "-I", self.impl, "-I", ROOT,
+                   os.path.join(ROOT, "relacy_tests", "subject.cc"), *self.libraries,
                    "-o", program]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -114,7 +125,7 @@ class Bench:
         return program
 
     def explore(self, program, mutant, extra=()):
-        with tempfile.TemporaryDirectory(dir=self.args.build) as folder:
+        with tempfile.TemporaryDirectory(dir=self.work) as folder:
             report = os.path.join(folder, "report.json")
             # The model in lockstep would find most of them first: each property has to find its own.
             if not mutant.get("dies", "").startswith("LOCKSTEP"):
@@ -128,12 +139,32 @@ class Bench:
                 return Verdict(mutant, done.returncode, f"NO REPORT, {last}", 0)
             with open(report, encoding="utf-8") as file:
                 row = json.load(file)["rows"][0]
-        return Verdict(mutant, done.returncode, row["result"], row["figures"]["executions"])
+        return Verdict(mutant, done.returncode, row["result"], row["figures"]["executions"], row.get("mode", ""))
 
     def kill(self, mutant):
         if "order" in mutant:
-            return self.explore(self.args.explorer, mutant, ("--mutant", mutant["order"]))
+            return self.explore(self.explorer, mutant, ("--mutant", mutant["order"]))
         return self.explore(self.build(mutant), mutant)
+
+
+class Progress:
+    """What is going on: at most two lines a second on stderr, if asked for."""
+
+    def __init__(self, enabled):
+        self.enabled, self.executions, self.lock = enabled, 0, threading.Lock()
+        self.started = self.last = time.monotonic()
+
+    def step(self, done):
+        with self.lock:
+            now = time.monotonic()
+            if done.exception() is None:
+                self.executions += done.result().executions
+            if not self.enabled or now - self.last < 0.5:
+                return
+            self.last = now
+            line = {"what": "mutants", "done": self.executions, "unit": "executions",
+                    "elapsed": round(now - self.started, 1)}
+            print(f"progress {json.dumps(line)}", file=sys.stderr, flush=True)
 
 
 def controls(mutants):
@@ -172,13 +203,10 @@ def update_readme(text, write):
         raise MatrixError("relacy_tests/README.md: its table of mutants is not what was found; --update writes it")
 
 
-def report_rows(verdicts, survivors, seconds):
-    rows = [{"what": v.name(), "bounds": f"{v.mutant['scenario']} {v.mutant['args']}".strip(),
+def report_rows(verdicts):
+    return [{"what": v.name(), "bounds": f"{v.mutant['scenario']} {v.mutant['args']}".strip(), "mode": v.mode,
              "result": "killed by " + v.result.removeprefix("FAILED ") if v.died() else f"LIVES: {v.result}",
              "figures": {"executions": v.executions}} for v in verdicts]
-    rows.append({"what": "survivors with an argument", "bounds": "", "result": "ok",
-                 "figures": {"mutants": survivors, "seconds": seconds}})
-    return rows
 
 
 def write_json(path, code, rows):
@@ -199,9 +227,12 @@ def run(args):
         raise MatrixError(f"no mutant {args.only}")
     for mutant in matrix["structural"]:
         mutated(bench.header(mutant["file"]), mutant)
+    progress = Progress(args.progress)
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         kills = [pool.submit(bench.kill, m) for m in mutants]
-        passes = [pool.submit(bench.explore, args.explorer, c) for c in controls(mutants)]
+        for kill in kills:
+            kill.add_done_callback(progress.step)
+        passes = [pool.submit(bench.explore, bench.explorer, c) for c in controls(mutants)]
         verdicts = [k.result() for k in kills]
         unmutated = [p.result() for p in passes]
     lives = [v for v in verdicts if not v.died()]
@@ -220,24 +251,21 @@ def run(args):
     if not args.only and code == 0:
         update_readme(table(verdicts, matrix), args.update)
     if args.json:
-        write_json(args.json, code, report_rows(verdicts, survivors, 0))
+        write_json(args.json, code, report_rows(verdicts))
     return code
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--explorer", required=True, help="the unmutated bellwether_relacy")
-    parser.add_argument("--library", required=True, action="append",
-                        help="what a mutated subject.cc links, in order")
+    parser.add_argument("--build", default=os.path.join(ROOT, "build", "relacy"),
+                        help="where preset relacy has built bellwether_relacy")
     parser.add_argument("--compiler", default="g++")
-    parser.add_argument("--source", required=True, help="the repository")
-    parser.add_argument("--build", required=True, help="a folder for the mutants")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", help="one mutant by its name")
     parser.add_argument("--update", action="store_true", help="write the table of relacy_tests/README.md")
-    parser.add_argument("--json")
+    parser.add_argument("--json", help="write the report")
+    parser.add_argument("--progress", action="store_true", help="progress lines on stderr")
     args = parser.parse_args()
-    os.makedirs(args.build, exist_ok=True)
     try:
         return run(args)
     except (MatrixError, OSError) as error:
