@@ -208,7 +208,8 @@ class Job:
         self.name = name
         self.directory = WORK / kind / name
         self.module = module
-        self.config = config if text is None else self.directory / f"{name}.cfg"
+        # A name that stands nowhere else: TLC takes a file of spec/ before one of this directory.
+        self.config = config if text is None else self.directory / f"{name}-written.cfg"
         self.text = text
         self.arguments = list(arguments)
         self.big = big

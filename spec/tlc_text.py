@@ -128,13 +128,20 @@ def unneeded_variables(config_text):
     return {name for name, user in OPTIONAL_VARIABLES.items() if user not in used}
 
 
+def conjuncts(text):
+    """The variables of a state as TLC prints it, by name."""
+    return dict(conjunct.split(" = ", 1) for conjunct in re.split(r"^/\\ ", text, flags=re.M)[1:])
+
+
+def variables_of(label):
+    """The same of the label of a node of a dot dump."""
+    return conjuncts(label.replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\"))
+
+
 def canonical_state(label, unneeded=frozenset()):
-    text = label.replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
-    variables = {}
-    for conjunct in re.split(r"^/\\ ", text, flags=re.M)[1:]:
-        name, value = conjunct.split(" = ", 1)
-        variables[name] = canonical_value(value)
-    return " ".join(f"/\\ {name} = {variables[name]}" for name in sorted(variables) if name not in unneeded)
+    variables = variables_of(label)
+    return " ".join(f"/\\ {name} = {canonical_value(variables[name])}"
+                    for name in sorted(variables) if name not in unneeded)
 
 
 def dump_states_and_edges(path, unneeded=frozenset()):
@@ -166,11 +173,7 @@ def trace_states(text):
     begins = list(STEP.finditer(text))
     for here, after in zip(begins, [*begins[1:], None]):
         body = text[here.end():after.start() if after else len(text)].split("\n\n", 1)[0]
-        variables = {}
-        for conjunct in re.split(r"^/\\ ", body, flags=re.M)[1:]:
-            name, value = conjunct.split(" = ", 1)
-            variables[name] = " ".join(value.split())
-        yield here[2] or here[3] or "", variables
+        yield here[2] or here[3] or "", {name: " ".join(value.split()) for name, value in conjuncts(body).items()}
 
 
 def moved_thread(threads, before, after):

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""The pictures of spec/diagrams: an edge that is gone is named, and so is a state that is no longer reached."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SPEC = Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(SPEC))
+import tlc_diagram  # noqa: E402
+from tlc_diagram import Edge, dot_text, edges_of, first_difference, lacks  # noqa: E402
+from tlc_run import JAR  # noqa: E402
+
+INIT, LEADER = ("STATE_INIT", "JoinBatchGroup"), ("STATE_GROUP_LEADER", "EnterAsBatchGroupLeader")
+JOIN = Edge(INIT, LEADER, "JoinBatchGroup", True)
+LEAVE = Edge(LEADER, ("STATE_COMPLETED", "Write_Return"), "ExitAsBatchGroupLeader", True)
+
+
+class Committed(unittest.TestCase):
+    """What is in the tree is what Graphviz drew, and a change of it is named."""
+
+    def texts(self, picture):
+        path = SPEC / "diagrams" / f"{picture}.dot"
+        return path.read_text(), path.with_suffix(".svg").read_text()
+
+    def test_every_picture_is_there(self):
+        for picture in tlc_diagram.PICTURES:
+            dot, svg = self.texts(picture)
+            self.assertIsNone(first_difference(dot, dot, svg), picture)
+
+    def test_each_removed_edge_is_named(self):
+        dot, svg = self.texts("serial")
+        edges = [line for line in dot.splitlines(keepends=True) if " -> " in line]
+        self.assertGreater(len(edges), 20)
+        for edge in edges:
+            difference = first_difference(dot, dot.replace(edge, ""), svg)
+            self.assertEqual(difference, f"is gone: {edge.strip().rstrip(';')}")
+
+    def test_a_new_edge_is_named(self):
+        difference = first_difference(dot_text("serial", {JOIN}), dot_text("serial", {JOIN, LEAVE}), "")
+        self.assertRegex(difference, "^is new: .*STATE_COMPLETED.*ExitAsBatchGroupLeader")
+
+    def test_another_svg_is_found(self):
+        dot, svg = self.texts("serial")
+        self.assertIn("LinkOne", first_difference(dot, dot, svg.replace(">LinkOne<", ">LinkTwo<")))
+
+
+class Projection(unittest.TestCase):
+    def test_own_steps_and_those_of_others(self):
+        before = {"t1": ("STATE_GROUP_LEADER", "ExitAsBatchGroupLeader_SetState", "<<t2,"),
+                  "t2": ("STATE_INIT", "JoinBatchGroup_AwaitState", "NULL")}
+        after = {"t1": ("STATE_GROUP_LEADER", "Write_Return", "NULL"),
+                 "t2": ("STATE_GROUP_LEADER", "JoinBatchGroup_AwaitState", "NULL")}
+        edges = {edge.source[1]: edge.own for edge in edges_of("ExitAsBatchGroupLeader_SetState", before, after)}
+        self.assertEqual(edges, {"ExitAsBatchGroupLeader_SetState": True, "JoinBatchGroup_AwaitState": False})
+
+    def test_a_step_in_a_loop_is_an_edge(self):
+        before, after = ({"t1": ("STATE_GROUP_LEADER", "InsertInto", cursor)} for cursor in ("<<t1,", "<<t2,"))
+        self.assertEqual([edge.source == edge.target for edge in edges_of("InsertInto", before, after)], [True])
+
+    def test_what_is_not_reached_is_named(self):
+        self.assertEqual(lacks("serial", {JOIN, LEAVE}, {"JoinBatchGroup"}), [])
+        self.assertEqual(lacks("serial", {JOIN}, {"LinkOne"}), ["STATE_COMPLETED", "LinkOne"])
+
+
+class DeletedTransition(unittest.TestCase):
+    """A copy of the spec in which an action can never fire."""
+
+    def diagram(self, picture, module, action):
+        with tempfile.TemporaryDirectory() as directory:
+            copy = Path(directory) / "spec"
+            shutil.copytree(SPEC, copy, ignore=shutil.ignore_patterns("bugs", "__pycache__"))
+            text = (copy / module).read_text()
+            guard = f'/\\ pc[t] = "{action}"\n'
+            self.assertEqual(text.count(guard), 1)
+            (copy / module).write_text(text.replace(guard, "/\\ FALSE\n"))
+            return subprocess.run([sys.executable, str(copy / "tlc"), "diagram", picture], text=True,
+                                  capture_output=True, env={**os.environ, "BELLWETHER_TLC_JAR": str(JAR)})
+
+    def test_its_state_is_missed(self):
+        done = self.diagram("parallel", "MemTableWriters.tla", "LaunchParallelMemTableWriters_SetState")
+        self.assertEqual(done.returncode, 12, done.stdout + done.stderr)
+        self.assertIn("never reached: STATE_PARALLEL_MEMTABLE_CALLER CompleteParallelMemTableWriter ", done.stdout)
+        self.assertIn(" LaunchParallelMemTableWriters_SetState ", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
