@@ -318,9 +318,22 @@ RecoveryNext ==
   \/ OpenDone
 
 RecoverySpec == RecoveryInit /\ [][RecoveryNext]_recovery_vars
+FairRecoverySpec ==
+  /\ RecoverySpec
+  /\ \A t \in Frames : WF_recovery_vars(OpenStep(t))
+  /\ WF_recovery_vars(RecoveryStep)
 
 -----------------------------------------------------------------------------
 Acknowledged(w) == Returned(w) /\ StatusOf(w) = "OK"
+
+(* INV_ACK and INV_STATUS, where a crash may take what was acknowledged without being synced, and end *)
+(* the poison.                                                                                      *)
+LostToCrash(w) == crashes > 0 /\ w \notin SyncWrites /\ Places(w) = {}
+INV_ACK_Crash == \A w \in AllWrites : Acknowledged(w) => AcknowledgementHolds(w) \/ LostToCrash(w)
+INV_STATUS_Crash == \A w \in AllWrites : Returned(w) => StatusIsRight(w, first_error # "OK" \/ crashes > 0)
+
+(* After the last crash the store opens, and every write that is left completes. *)
+LIVE_COMPLETE_Crash == <>[](phase = "open" /\ AllReturned)
 
 (* Recovery yields a prefix of the logged groups, with everything that was synced, and so every      *)
 (* acknowledged sync write.                                                                         *)

@@ -43,26 +43,30 @@ INV_ATOMIC ==
       \/ last_sequence < place[2]
       \/ place[2] + BatchCount - 1 <= last_sequence
 
+(* What a write relies on that was told OK. *)
+AcknowledgementHolds(w) ==
+  \E place \in Places(w) :
+    /\ w \in SyncWrites => place[1] <= synced
+    /\ Inserts(w) => /\ place[2] = SequenceOf(w)
+                     /\ <<w, place[2]>> \in memtable
+                     /\ place[2] + BatchCount - 1 <= last_sequence
+
 INV_ACK ==
-  /\ \A w \in AllWrites : Returned(w) /\ StatusOf(w) = "OK" =>
-       \E place \in Places(w) :
-         /\ w \in SyncWrites => place[1] <= synced
-         /\ Inserts(w) => /\ place[2] = SequenceOf(w)
-                          /\ <<w, place[2]>> \in memtable
-                          /\ place[2] + BatchCount - 1 <= last_sequence
+  /\ \A w \in AllWrites : Returned(w) /\ StatusOf(w) = "OK" => AcknowledgementHolds(w)
   \* a path that was closed stays as it is, and is durable
   /\ \A w \in Closes : Returned(w) /\ StatusOf(w) = "OK" =>
        synced = Len(log) /\ last_sequence = LogEnd /\ first_error = "Close"
 
-INV_STATUS ==
-  \A w \in AllWrites : Returned(w) =>
-    /\ StatusOf(w) = "UnknownOutcome" <=> w \in failed
-    /\ StatusOf(w) = "Aborted" => first_error # "OK" /\ Places(w) = {}
-    /\ StatusOf(w) = "Incomplete" => w \in NoSlowdown /\ Places(w) = {}
-    /\ StatusOf(w) = "CallbackFailed" <=> w \in CallbackFails /\ StatusOf(w) # "Incomplete"
-    /\ StatusOf(w) = "CallbackFailed" => Places(w) = {}
-    /\ StatusOf(w) = "OK" => w \notin PreReleaseFails
-    /\ StatusOf(w) \in {"OK", "UnknownOutcome", "Aborted", "CallbackFailed", "Incomplete"}
+(* Was the caller of w told what concerns it, on a path that was poisoned or not? *)
+StatusIsRight(w, poisoned) ==
+  /\ StatusOf(w) = "UnknownOutcome" <=> w \in failed
+  /\ StatusOf(w) = "Aborted" => poisoned /\ Places(w) = {}
+  /\ StatusOf(w) = "Incomplete" => w \in NoSlowdown /\ Places(w) = {}
+  /\ StatusOf(w) = "CallbackFailed" <=> w \in CallbackFails /\ StatusOf(w) # "Incomplete"
+  /\ StatusOf(w) = "CallbackFailed" => Places(w) = {}
+  /\ StatusOf(w) = "OK" => w \notin PreReleaseFails
+  /\ StatusOf(w) \in {"OK", "UnknownOutcome", "Aborted", "CallbackFailed", "Incomplete"}
+INV_STATUS == \A w \in AllWrites : Returned(w) => StatusIsRight(w, first_error # "OK")
 
 INV_QUIET ==
   (\A t \in Frames : ~Queue!InFlight(t)) =>

@@ -45,6 +45,16 @@ NamesTheLog_not == FALSE
 ToldNothing_told_ok(t) ==
   IF incarnation[t] > Len(outcome[t]) THEN Append(outcome[t], <<"OK", 0>>) ELSE outcome[t]
 
+(* It is told that it was not logged, though it may have been. *)
+ToldNothing_told_aborted(t) ==
+  IF incarnation[t] > Len(outcome[t]) THEN Append(outcome[t], <<"Aborted", 0>>) ELSE outcome[t]
+
+(* A log that is refused once is refused for ever. *)
+Recover_Refuse_for_ever ==
+  /\ phase = "Recover_ReadLogs"
+  /\ Reading(files).corrupt
+  /\ UNCHANGED recovery_vars
+
 (* Recovery restores the log, and replays nothing of it. *)
 Replayed_none(records) == {}
 
