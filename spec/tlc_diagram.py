@@ -5,10 +5,12 @@ edge is an action: the writer's own, or another thread's that changes the writer
 """
 
 import re
+import subprocess
 from collections import namedtuple
 from xml.sax.saxutils import unescape
 
-from tlc_text import EDGE, MECHANISM_ACTION, NODE, THREAD, belongs, variables_of
+from tlc_run import SPEC, Failure, require_program, write_atomically
+from tlc_text import EDGE, MECHANISM_ACTION, NODE, belongs, by_thread, variables_of
 
 # Of each picture, the configurations whose states it shows: those of spec/mc, and those beside the pictures.
 PICTURES = {
@@ -22,6 +24,7 @@ PICTURES = {
 }
 ENVIRONMENT = ("WalError", "MemTableError", "SpuriousWake")
 FIRST = ("Write", "Run")
+GROUPS_OF_STEPS = ("OwnerStep",)
 LOCKED_WAITING = "STATE_LOCKED_WAITING"
 
 # source, target: (state, pc); own: it is the writer's own step
@@ -40,13 +43,16 @@ def writer_states(picture):
     return states
 
 
-def drawn_in(picture, action):
-    """Is this action of the spec an edge of that picture?"""
-    return belongs(action, picture) and not MECHANISM_ACTION.match(action)
+def expected_actions(picture):
+    """The actions that are an edge of that picture: of those that the spec lists, not what few configurations have."""
+    module = SPEC / ("StateWord.tla" if picture == "state_word" else "WritePath.tla")
+    listed = re.findall(r"^  \\/ (\w+)(?:\([st]\))?$", module.read_text(), re.M)
+    return {action for action in listed
+            if belongs(action, picture) and not MECHANISM_ACTION.match(action) and action not in GROUPS_OF_STEPS}
 
 
 def values(variables, name):
-    return {thread: value.strip('"') for thread, value in THREAD.findall(variables.get(name, ""))}
+    return {thread: value.strip('"') for thread, value in by_thread(variables, name).items()}
 
 
 def word_writers(variables):
@@ -88,7 +94,7 @@ def project(lines):
 
 
 def lacks(picture, edges, actions):
-    """What the picture ought to show and does not: writer states, and those of `actions`."""
+    """What the picture ought to show and does not: writer states, and some of `actions`."""
     reached = {state for edge in edges for state, _ in (edge.source, edge.target)}
     drawn = {edge.action for edge in edges}
     return sorted(writer_states(picture) - reached) + sorted(set(actions) - drawn)
@@ -130,3 +136,24 @@ def first_difference(committed, drawn, svg):
     shown = {unescape(label) for label in re.findall(r"<text [^>]*>(.*?)</text>", svg)}
     hidden = sorted(set(re.findall(r'label="(.*?)"', drawn)) - shown)
     return f"the .svg does not show {hidden[0]}" if hidden else None
+
+
+def write_picture(path, text):
+    dot = require_program("dot", "install graphviz (./verify --stage setup)")
+    write_atomically(path, text)
+    done = subprocess.run([dot, "-Tsvg", str(path)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failure(f"{path}: dot: {done.stderr.strip().splitlines()[0]}")
+    write_atomically(path.with_suffix(".svg"), done.stdout)
+
+
+def judge_picture(picture, edges, write):
+    """What is wrong with a picture, or None: it shows too little, or not what is committed."""
+    missing = lacks(picture, edges, expected_actions(picture))
+    if missing:
+        return "never reached: " + " ".join(missing)
+    path = SPEC / "diagrams" / f"{picture}.dot"
+    if write:
+        write_picture(path, dot_text(picture, edges))
+        return None
+    return first_difference(path.read_text(), dot_text(picture, edges), path.with_suffix(".svg").read_text())

@@ -2,8 +2,8 @@
 
 import re
 
-from tlc_run import INCOMPLETE, OK, SPEC, WORK, Failure, Job, module_path
-from tlc_text import EXPECTED_EXIT, SAFETY, row
+from tlc_run import SPEC, WORK, Failure, Job, module_path
+from tlc_text import EXPECTED_EXIT, INCOMPLETE, OK, SAFETY, row
 
 FAULT_MARK = "\\* The fault:"
 SMALLER = "Smaller"  # the module that spec/tlc writes for bounds smaller than a fault's own
@@ -46,7 +46,7 @@ def bug_jobs(entries):
 def judge_bug(entry, kind, outcome):
     name, bounds = outcome.job.name, entry["bounds"]
     if outcome.code == INCOMPLETE:
-        return row(f"fault {name}", bounds, "INCOMPLETE: TLC was stopped", outcome), INCOMPLETE
+        return row(f"fault {name}", bounds, f"INCOMPLETE: {outcome.stopped}", outcome), INCOMPLETE
     if kind == "control":
         result = "ok: the spec itself passes" if outcome.code == 0 else f"FAILED: exit {outcome.code} {outcome.error}"
         return row(f"control {name}", bounds, result, outcome), outcome.code
@@ -172,7 +172,7 @@ def judge_smaller(name, bounds, outcome):
     """A fault at bounds smaller than its own. Some are none: an assumption or an expression of the spec fails."""
     what = f"fault {name}, smaller"
     if outcome.code == INCOMPLETE:
-        return row(what, bounds.describe(), "INCOMPLETE: TLC was stopped", outcome), INCOMPLETE
+        return row(what, bounds.describe(), f"INCOMPLETE: {outcome.stopped}", outcome), INCOMPLETE
     if outcome.code in DIES:
         return row(what, bounds.describe(), "FAILED: it dies here already", outcome), outcome.code
     result = "ok: it passes" if outcome.code == 0 else "ok: no bounds for it"

