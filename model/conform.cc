@@ -8,7 +8,8 @@
 // Order. Most events commute with all that other threads may do before them, or can happen at no
 // later time: such an event is taken as soon as it fits, and no other order is tried (IsUrgent says
 // which, and why). The others are tried in the order of the trace's lines; what was reached once is
-// not searched again.
+// not searched again. Which queue logs next is in the trace too (log_order.h): who is not due
+// waits.
 
 #include "model/conform.h"
 
@@ -16,6 +17,7 @@
 #include <unordered_set>
 
 #include "model/expected_event.h"
+#include "model/log_order.h"
 
 namespace bellwether::model {
 namespace {
@@ -24,7 +26,7 @@ struct Node {
   State state;
   Config config;
   Sequences sequences;
-  std::array<uint32_t, kMaxThreads> taken = {};  // events of each thread
+  LogOrder::Taken taken = {};  // events of each thread
   size_t total = 0;
 };
 
@@ -34,8 +36,9 @@ struct Fit {
   std::string difference;  // empty: it fits
 };
 
-bool Awaits(Action action) {
-  return action == Action::JoinBatchGroup_AwaitState ||
+// What others have to do first may be missing: a state, or the end of who holds the log.
+bool Waits(Action action) {
+  return action == Action::WriteToWAL_FirstError || action == Action::JoinBatchGroup_AwaitState ||
          action == Action::ExitAsBatchGroupLeader_AwaitState ||
          action == Action::CompleteParallelMemTableWriter_AwaitState;
 }
@@ -44,7 +47,11 @@ class Search {
  public:
   Search(const RecordedTrace& trace, const Config& config, uint64_t limit,
          const std::function<void(uint64_t)>& progress)
-      : trace_(trace), limit_(limit), progress_(progress), best_(Start(trace, config)) {}
+      : trace_(trace),
+        log_order_(config, trace),
+        limit_(limit),
+        progress_(progress),
+        best_(Start(trace, config)) {}
 
   Conformance Run() {
     Conformance result;
@@ -85,7 +92,7 @@ class Search {
   // what else could happen at that time does not touch what it touches. A look at first_error_ that
   // saw null has to come before the poison, one that saw an error fits for ever. All other actions
   // touch only what belongs to their thread, or wait for what nobody takes back.
-  static bool IsUrgent(const RecordedEvent& event) {
+  bool IsUrgent(const RecordedEvent& event) const {
     switch (event.action) {
       case Action::LinkOne:
       case Action::LinkGroup:
@@ -98,11 +105,12 @@ class Search {
       case Action::ExitAsBatchGroupLeader:
       case Action::EnterAsMemTableWriter:
       case Action::ExitAsMemTableWriter:
-      case Action::WriteToWAL_FirstError:
       case Action::EnterAsMemTableWriter_FirstError:
       case Action::SetLastSequence_FirstError:
       case Action::CompleteParallelMemTableWriter:
         return event.fields.contains("read");
+      case Action::WriteToWAL_FirstError:
+        return event.fields.contains("read") && log_order_.Known(event);
       default:
         return true;
     }
@@ -268,6 +276,10 @@ class Search {
         Node next = *node;
         result->applied++;
         if (!Take(*event, &next).difference.empty()) continue;
+        if (!log_order_.Due(*event, node->taken,
+                            node->sequences.end(node->state.allocated_sequence))) {
+          continue;
+        }
         if (!IsUrgent(*event)) {
           fitting.push_back(t);
           continue;
@@ -307,23 +319,42 @@ class Search {
     return std::to_string(first) + ' ' + std::to_string(second);
   }
 
+  // Where thread t cannot go on, and why.
+  struct Obstacle {
+    const RecordedEvent* event = nullptr;  // null: the thread is done
+    Fit fit;
+    bool waits = false;  // for another thread
+  };
+
+  // REQUIRES: nothing is due.
+  Obstacle ObstacleOf(const Node& node, size_t t) const {
+    Node next = node;
+    Obstacle found;
+    do {
+      found.event = Next(next, t);
+      if (found.event == nullptr) return found;
+      const bool at_it = next.state.pc[t] == found.event->action;
+      found.fit = Take(*found.event, &next);
+      found.waits = !found.fit.enabled && at_it && Waits(found.event->action);
+      // One that fits is not due to be logged: what comes of it?
+    } while (found.fit.difference.empty() && LogOrder::OfTheLog(found.event->action));
+    if (!found.fit.difference.empty()) return found;
+    found.event = Next(node, t);
+    found.fit.difference = "another group is logged before, by the sequences and errors recorded";
+    found.waits = true;
+    return found;
+  }
+
   // The first event that does not fit; before it, none that only waits for another thread counts.
-  // Null: all have their place.
-  const RecordedEvent* FirstUnexplained(const Node& node, Fit* reason) const {
-    const RecordedEvent* first = nullptr;
-    bool first_waits = true;
+  Obstacle FirstUnexplained(const Node& node) const {
+    Obstacle first;
     for (size_t t = 0; t < trace_.threads.size(); t++) {
-      const RecordedEvent* const event = Next(node, t);
-      if (event == nullptr) continue;
-      Node next = node;
-      const Fit fit = Take(*event, &next);
-      const bool waits = !fit.enabled && Awaits(event->action) && node.state.pc[t] == event->action;
-      const bool sooner = first == nullptr || (first_waits && !waits) ||
-                          (first_waits == waits && event->line < first->line);
-      if (!sooner) continue;
-      first = event;
-      *reason = fit;
-      first_waits = waits;
+      const Obstacle obstacle = ObstacleOf(node, t);
+      if (obstacle.event == nullptr) continue;
+      const bool sooner =
+          first.event == nullptr || (first.waits && !obstacle.waits) ||
+          (first.waits == obstacle.waits && obstacle.event->line < first.event->line);
+      if (sooner) first = obstacle;
     }
     return first;
   }
@@ -331,8 +362,7 @@ class Search {
   // `node` is a dead end. What is told in the end is the one whose first unexplained event comes
   // last in the trace: no interleaving explains that one, and every earlier event has a place.
   void Judge(const Node& node, const Conformance& result) {
-    Fit reason;
-    const RecordedEvent* const event = FirstUnexplained(node, &reason);
+    const RecordedEvent* const event = FirstUnexplained(node).event;
     const size_t line = event == nullptr ? SIZE_MAX : event->line;
     if (line <= best_line_) return;
     best_line_ = line;
@@ -341,9 +371,8 @@ class Search {
   }
 
   std::string Explain() const {
-    Fit reason;
-    const RecordedEvent* const first = FirstUnexplained(best_, &reason);
-    return first == nullptr ? ExplainEnd() : Describe(*first, reason);
+    const Obstacle first = FirstUnexplained(best_);
+    return first.event == nullptr ? ExplainEnd() : Describe(*first.event, first.fit);
   }
 
   // All events have their place, and a write is still in flight.
@@ -374,6 +403,7 @@ class Search {
   }
 
   const RecordedTrace& trace_;
+  const LogOrder log_order_;
   const uint64_t limit_;
   const std::function<void(uint64_t)>& progress_;
   Node best_;  // the best dead end
@@ -386,9 +416,7 @@ class Search {
 std::string Unsupported(const RecordedTrace& trace, Config* config) {
   const auto mode = std::find_if(kModes.begin(), kModes.end(),
                                  [&](const ModeInfo& info) { return info.name == trace.mode; });
-  const bool followed = mode != kModes.end() && mode->mode != Mode::kTwoQueues &&
-                        mode->mode != Mode::kTwoQueuesParallel;
-  if (!followed) return "conform does not have the mode '" + trace.mode + "' yet";
+  if (mode == kModes.end()) return "conform does not have the mode '" + trace.mode + "' yet";
   if (trace.threads.size() > kMaxThreads) {
     return "the trace has " + std::to_string(trace.threads.size()) +
            " threads, the model at most " + std::to_string(kMaxThreads) + ": record fewer";

@@ -94,7 +94,13 @@ class ExpectedEvent {
     Add("read", PointerName(read));
     Add("wrote", PointerName(wrote));
   }
-  void AddMainTail() { AddTail(before_.newest_writer, after_.newest_writer); }
+  // Of the write queue that t is in.
+  void AddWriteTail() {
+    if (config_.UsesNonmem(Me(before_, t_))) {
+      return AddTail(before_.newest_nonmem_writer, after_.newest_nonmem_writer);
+    }
+    AddTail(before_.newest_writer, after_.newest_writer);
+  }
   void AddMemTableTail() { AddTail(before_.newest_memtable_writer, after_.newest_memtable_writer); }
   // The Writer whose state is stored.
   void AddStored(Pointer w) {
@@ -113,7 +119,7 @@ class ExpectedEvent {
       case Action::LinkOne:
       case Action::EnterAsBatchGroupLeader_Graft:
         Add("writer", PointerName(me));
-        return AddMainTail();
+        return AddWriteTail();
       case Action::JoinBatchGroup_AwaitState:
       case Action::ExitAsBatchGroupLeader_AwaitState:
       case Action::CompleteParallelMemTableWriter_AwaitState:
@@ -121,7 +127,7 @@ class ExpectedEvent {
         return Add("read", StateName(before_.state[t_]));
       case Action::EnterAsBatchGroupLeader:
         Add("writer", PointerName(me));
-        AddMainTail();
+        AddWriteTail();
         return AddGroup();
       case Action::EnterAsMemTableWriter:
         Add("writer", PointerName(me));
@@ -209,11 +215,11 @@ class ExpectedEvent {
         return AddMemTableTail();
       case Action::ExitAsBatchGroupLeader_Dummy:
         Add("writer", "dummy");
-        return AddMainTail();
+        return AddWriteTail();
       case Action::ExitAsBatchGroupLeader:
         Add("writer",
             config_.Pipelined() ? "dummy" : PointerName(before_.last_writer[Frame(before_, t_)]));
-        return AddMainTail();
+        return AddWriteTail();
       case Action::ExitAsMemTableWriter:
         Add("writer", PointerName(before_.write_group[t_]));
         return AddMemTableTail();

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Records a run on real threads in each mode that the model has, and checks that it is a behaviour of the model."""
+"""Records a run on real threads in each mode, and checks that it is a behaviour of the model."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ import tempfile
 import time
 
 OK, USAGE = 0, 1
-MODES = ("serial", "parallel", "pipelined", "pipelined_parallel")
+MODES = ("serial", "parallel", "pipelined", "pipelined_parallel", "two_queues", "two_queues_parallel")
 
 
 def parse(arguments):

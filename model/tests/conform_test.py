@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Traces of real runs conform in every mode that the model has; changed ones are rejected where they were changed."""
+"""Traces of real runs conform in every mode, with and without faults; changed ones are rejected where they were changed."""
 
 import json
 import os
@@ -9,25 +9,53 @@ import sys
 import tempfile
 import unittest
 
-MODEL, STRESS = sys.argv[1:3]
+MODEL, STRESS, RECORD = sys.argv[1:4]
 FORMAT = os.path.join(os.path.dirname(__file__), "../../impl/bellwether/trace/README.md")
-MODES = ("serial", "parallel", "pipelined", "pipelined_parallel")
+MODES = ("serial", "parallel", "pipelined", "pipelined_parallel", "two_queues", "two_queues_parallel")
+FAULTS = {"none": "Write_Return", "log": "WalError", "sync": "WalError", "memtable": "MemTableError"}  # what it is told by
 OK, USAGE, INCOMPLETE, VIOLATION = 0, 1, 2, 12
-MIDDLE = 3000  # changes are made behind that event, where the threads are well mixed
+MIDDLE = 1000  # changes are made behind that event, where the threads are well mixed
 
 
-def record(mode, path):
-    subprocess.run([STRESS, "run", "--mode", mode, "--threads", "8", "--seconds", "20", "--file-system", "simulated",
-                    "--trace", path], check=True, stdout=subprocess.DEVNULL)
+def record(mode, fault, path):
+    """Writes with failing callbacks, and some that insert nothing; one append, sync or insert fails."""
+    subprocess.run([RECORD, mode, fault, "8", "150", path], check=True)
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file]
+
+
+def without(trace, index):
+    """The trace less one event, told as if it had never been: the later ones of its thread count on."""
+    thread = trace[index]["thread"]
+    changed = [dict(line) for line in trace[:index] + trace[index + 1:]]
+    for event in changed[index:-1]:
+        event["event"] -= event["thread"] == thread
+    changed[-1]["events"] = list(changed[-1]["events"])
+    changed[-1]["events"][int(thread[1:]) - 1] -= 1
+    return changed
+
+
+def next_of_thread(trace, index):
+    return next(i for i in range(index + 1, len(trace)) if trace[i].get("thread") == trace[index]["thread"])
+
+
+def swapped(trace, index):
+    """The trace with what the event tells exchanged for what the next one of its thread does."""
+    other = next_of_thread(trace, index)
+    place = ("thread", "event", "write")
+    changed = list(trace)
+    for here, there in ((index, other), (other, index)):
+        changed[here] = {**{k: v for k, v in trace[there].items() if k not in place},
+                         **{k: trace[here][k] for k in place}}
+    return changed
 
 
 class Conform(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
-        cls.traces = {mode: record(mode, os.path.join(cls.folder.name, mode)) for mode in MODES}
+        cls.traces = {f"{mode} {fault}": record(mode, fault, os.path.join(cls.folder.name, f"{mode} {fault}"))
+                      for mode in MODES for fault in FAULTS}
 
     @classmethod
     def tearDownClass(cls):
@@ -56,20 +84,25 @@ class Conform(unittest.TestCase):
         self.assertEqual(line, index + 1, said)
         self.assertIn(what, said)
 
-    def find(self, mode, action, wanted=lambda event: True):
-        trace = [dict(line) for line in self.traces[mode]]
+    def find(self, name, action, wanted=lambda event: True):
+        """The trace, and where such an event stands in it: well within, if nothing fails there."""
+        trace = list(self.traces[name])
+        first = MIDDLE if name.endswith(" none") else 0
         return trace, next(i for i, event in enumerate(trace)
-                           if i > MIDDLE and event.get("action") == action and wanted(event))
+                           if i > first and event.get("action") == action and wanted(event))
 
-    def test_real_runs_conform(self):
+    def test_real_runs_of_the_store_conform(self):
         for mode in MODES:
             with self.subTest(mode):
-                code, said = self.conform(self.traces[mode])
-                self.assertEqual(code, OK, said)
-                self.assertGreater(len(self.traces[mode]), MIDDLE)
+                path = os.path.join(self.folder.name, mode)
+                subprocess.run([STRESS, "run", "--mode", mode, "--threads", "8", "--seconds", "20", "--file-system",
+                                "simulated", "--trace", path], check=True, stdout=subprocess.DEVNULL)
+                done = subprocess.run([MODEL, "conform", path], capture_output=True, text=True, check=False)
+                self.assertEqual(done.returncode, OK, done.stderr)
+                self.assertGreater(int(re.search(r'"events":(\d+)', done.stdout)[1]), 10 * MIDDLE)
 
     def test_lines_may_stand_in_any_order_between_threads(self):
-        header, *events, end = self.traces["pipelined_parallel"]
+        header, *events, end = self.traces["pipelined_parallel none"]
         code, said = self.conform([header, *sorted(events, key=lambda e: e["ns"] // 50000), end])
         self.assertEqual(code, OK, said)
 
@@ -87,61 +120,53 @@ class Conform(unittest.TestCase):
                   ("parallel", "CompleteParallelMemTableWriter", "wrote", 99),
                   ("pipelined", "LinkGroup", "wrote", "t99"), ("pipelined", "EnterAsMemTableWriter", "group_size", 99),
                   ("pipelined", "WriteToWAL_FirstError", "read", True),
-                  ("pipelined", "ExitAsMemTableWriter", "read", "t99")]
+                  ("pipelined", "ExitAsMemTableWriter", "read", "t99"),
+                  ("two_queues", "LinkOne", "wrote", "t99"), ("two_queues", "WriteToWAL", "last_sequence", 7),
+                  ("two_queues", "WriteToWAL_FirstError", "read", True),
+                  ("two_queues_parallel", "ExitAsBatchGroupLeader", "read", "t99"),
+                  ("two_queues_parallel", "CompleteParallelMemTableWriter", "read", 99)]
         for mode, action, field, value in cases:
             with self.subTest(f"{mode} {action} {field}"):
-                trace, i = self.find(mode, action, lambda event: field in event)
-                trace[i][field] = value
+                trace, i = self.find(f"{mode} none", action, lambda event: field in event)
+                trace[i] = dict(trace[i], **{field: value})
                 self.assert_rejected_at(trace, i, f"'{field}' is")
 
     def test_swapped_events_of_a_thread_are_rejected_at_the_first(self):
-        trace, i = self.find("serial", "WriteToWAL")
-        j = next(k for k in range(i + 1, len(trace)) if trace[k].get("thread") == trace[i]["thread"])
-        place = ("thread", "event", "write")
-        first = {**{k: v for k, v in trace[j].items() if k not in place}, **{k: trace[i][k] for k in place}}
-        second = {**{k: v for k, v in trace[i].items() if k not in place}, **{k: trace[j][k] for k in place}}
-        trace[i], trace[j] = first, second
-        self.assert_rejected_at(trace, i, "not enabled; enabled there:")
+        for mode in ("serial", "two_queues", "two_queues_parallel"):
+            with self.subTest(mode):
+                trace, i = self.find(f"{mode} none", "WriteToWAL")
+                self.assert_rejected_at(swapped(trace, i), i, "not enabled; enabled there:")
 
     def test_a_deleted_event_is_rejected_at_the_next(self):
         for mode, action in (("serial", "WriteToWAL"), ("serial", "ExitAsBatchGroupLeader_SetState"),
-                             ("parallel", "LaunchParallelMemTableWriters"), ("pipelined", "WriteToWAL_FirstError")):
+                             ("parallel", "LaunchParallelMemTableWriters"), ("pipelined", "WriteToWAL_FirstError"),
+                             ("two_queues", "WriteToWAL_FirstError"), ("two_queues_parallel", "WriteToWAL")):
             with self.subTest(f"{mode} {action}"):
-                trace, i = self.find(mode, action)
-                thread = trace[i]["thread"]
-                del trace[i]
-                for event in trace[i:-1]:
-                    event["event"] -= event["thread"] == thread
-                trace[-1] = dict(trace[-1], events=list(trace[-1]["events"]))
-                trace[-1]["events"][int(thread[1:]) - 1] -= 1
-                following = next(k for k in range(i, len(trace)) if trace[k].get("thread") == thread)
-                self.assert_rejected_at(trace, following, "not enabled; enabled there:")
+                trace, i = self.find(f"{mode} none", action)
+                following = next_of_thread(trace, i) - 1
+                self.assert_rejected_at(without(trace, i), following, "not enabled; enabled there:")
 
     def test_a_write_that_does_not_return(self):
-        trace, i = self.find("serial", "Write_Return", lambda event: True)
-        thread = trace[i]["thread"]
-        last = max(k for k, event in enumerate(trace) if event.get("thread") == thread)
-        del trace[last]
-        trace[-1] = dict(trace[-1], events=list(trace[-1]["events"]))
-        trace[-1]["events"][int(thread[1:]) - 1] -= 1
-        code, said = self.conform(trace)
+        trace, i = self.find("serial none", "Write_Return", lambda event: True)
+        last = max(k for k, event in enumerate(trace) if event.get("thread") == trace[i]["thread"])
+        code, said = self.conform(without(trace, last))
         self.assertEqual(code, VIOLATION, said)
         self.assertIn("Write_Return is due", said)
 
     def test_lines_that_are_missing_or_out_of_order(self):
-        trace, i = self.find("serial", "WriteToWAL")
+        trace, i = self.find("serial none", "WriteToWAL")
         self.assert_rejected_at(trace[:i] + trace[i + 1:],
                                 next(k for k in range(i + 1, len(trace)) if trace[k]["thread"] == trace[i]["thread"]) - 1,
                                 "one is missing, or two are swapped")
-        trace, i = self.find("serial", "InsertInto")
+        trace, i = self.find("serial none", "InsertInto")
         j = next(k for k in range(i + 1, len(trace)) if trace[k]["thread"] == trace[i]["thread"])
         trace[i], trace[j] = trace[j], trace[i]
         self.assert_rejected_at(trace, i, "one is missing, or two are swapped")
 
     def test_what_is_no_whole_trace_is_said_in_one_line(self):
-        lines = [json.dumps(line) for line in self.traces["serial"]]
+        lines = [json.dumps(line) for line in self.traces["serial none"]]
         whole = "\n".join(lines) + "\n"
-        header = self.traces["serial"][0]
+        header = self.traces["serial none"][0]
         cases = (
             ("cut off", "\n".join(lines[:-1]) + "\n", INCOMPLETE, "cut off"),
             ("cut within a line", whole[:len(whole) // 2], INCOMPLETE, "cut off"),
@@ -168,26 +193,90 @@ class Conform(unittest.TestCase):
         self.assertEqual(self.conform_text(example.replace('"sequence":1', '"sequence":2'))[0], VIOLATION)
 
     def test_a_porter_may_record_less(self):
-        needed = ("thread", "event", "write", "action", "count", "sequence", "read", "sync")
-        header, *events, end = self.traces["parallel"]
+        needed = ("thread", "event", "write", "action", "count", "sync", "disable_memtable", "callback_alone", "status",
+                  "read", "sequence")
+        header, *events, end = self.traces["parallel none"]
         less = [{field: event[field] for field in needed if field in event} for event in events]
         code, said = self.conform([header, *less, end])
         self.assertEqual(code, OK, said)
 
     def test_a_limit_is_not_reported_as_a_result(self):
-        path = os.path.join(self.folder.name, "serial")
+        path = os.path.join(self.folder.name, "serial none")
         done = subprocess.run([MODEL, "conform", path, "--limit", "100"], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, INCOMPLETE)
         self.assertRegex(done.stderr, "INCOMPLETE: no interleaving was found within 100 tried actions")
 
     def test_the_interleaving_has_every_event(self):
         out = os.path.join(self.folder.name, "order")
-        subprocess.run([MODEL, "conform", os.path.join(self.folder.name, "parallel"), "--interleaving", out], check=True,
+        subprocess.run([MODEL, "conform", os.path.join(self.folder.name, "parallel none"), "--interleaving", out], check=True,
                        stdout=subprocess.DEVNULL)
         with open(out, encoding="utf-8") as file:
             lines = file.read().splitlines()
-        self.assertEqual(len(lines), len(self.traces["parallel"]) - 2)
+        self.assertEqual(len(lines), len(self.traces["parallel none"]) - 2)
         self.assertTrue(all(re.fullmatch(r"t\d+ \w+", line) for line in lines))
+
+    def test_runs_with_faults_conform(self):
+        for mode in MODES:
+            for fault, action in FAULTS.items():
+                with self.subTest(f"{mode} {fault}"):
+                    trace = self.traces[f"{mode} {fault}"]
+                    code, said = self.conform(trace)
+                    self.assertEqual(code, OK, said)
+                    self.assertTrue(any(event.get("action") == action for event in trace))
+                    told = {event["status"] for event in trace if "status" in event}
+                    wanted = {"OK", "CallbackFailed"} | (set() if fault == "none" else {"UnknownOutcome", "Aborted"})
+                    self.assertLessEqual(wanted, told)
+
+    def test_a_corrupted_error_is_rejected_at_its_event(self):
+        cases = [("serial log", "WalError", "wrote", False), ("pipelined sync", "WalError", "read", True),
+                 ("parallel memtable", "Poison", "wrote", False), ("two_queues log", "WalError", "read", True),
+                 ("two_queues_parallel memtable", "MemTableError", "writer", "t99"),
+                 ("two_queues memtable", "SetLastSequence_FirstError", "read", True)]
+        for name, action, field, value in cases:
+            with self.subTest(f"{name} {action} {field}"):
+                trace, i = self.find(name, action)
+                trace[i] = dict(trace[i], **{field: value})
+                self.assert_rejected_at(trace, i, f"'{field}' is")
+
+    def test_a_false_ok_is_rejected(self):
+        for mode in MODES:
+            for fault in ("log", "sync", "memtable"):
+                with self.subTest(f"{mode} {fault}"):
+                    trace, i = self.find(f"{mode} {fault}", "Write_Return",
+                                         lambda event: event["status"] == "UnknownOutcome")
+                    trace[i] = dict(trace[i], status="OK")
+                    self.assert_rejected_at(trace, i, "'status' is OK, not UnknownOutcome")
+
+    def test_an_error_that_is_not_told_is_rejected_at_what_follows(self):
+        for name, action in (("serial log", "WalError"), ("pipelined_parallel memtable", "MemTableError"),
+                             ("parallel memtable", "Poison"), ("two_queues log", "WalError"),
+                             ("two_queues_parallel sync", "WalError"), ("two_queues_parallel memtable", "Poison")):
+            with self.subTest(f"{name} {action}"):
+                trace, i = self.find(name, action)
+                following = next_of_thread(trace, i) - 1
+                self.assert_rejected_at(without(trace, i), following)
+
+    def test_an_error_before_the_step_that_meets_it_is_rejected_there(self):
+        for mode in ("pipelined", "pipelined_parallel", "two_queues", "two_queues_parallel"):
+            with self.subTest(mode):
+                trace, error = self.find(f"{mode} log", "WalError")
+                i = max(k for k in range(error) if trace[k].get("thread") == trace[error]["thread"])
+                self.assertEqual(trace[i]["action"], "WriteToWAL_FirstError")
+                self.assert_rejected_at(swapped(trace, i), i, "not enabled")
+
+    def test_the_other_queue_is_logged_between_its_neighbours(self):
+        """A group that inserts nothing says between which groups of the main queue it was logged."""
+        for mode in ("two_queues", "two_queues_parallel"):
+            trace = self.traces[f"{mode} none"]
+            nonmem = {(event["thread"], event["write"]) for event in trace if event.get("disable_memtable")}
+            logged = [i for i, event in enumerate(trace) if event.get("action") == "WriteToWAL"
+                      and (event["thread"], event["write"]) in nonmem]
+            i = logged[len(logged) // 2]
+            for value in (7, trace[i]["last_sequence"] + 500):
+                with self.subTest(f"{mode} {value}"):
+                    changed = list(trace)
+                    changed[i] = dict(trace[i], last_sequence=value)
+                    self.assert_rejected_at(changed, i, "'last_sequence' is")
 
 
 if __name__ == "__main__":

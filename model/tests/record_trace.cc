@@ -1,0 +1,138 @@
+// Records a trace of the write path on real threads, over a log and a memtable that fail when told
+// to: record_trace MODE none|log|sync|memtable THREADS WRITES FILE. Each thread makes WRITES
+// writes.
+//
+// Some writes have sync, a callback that fails or one that wants no company; some insert nothing,
+// and the next write of their thread inserts (a Prepare and its Commit). About the middle of the
+// run one append, sync or insert fails.
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "bellwether/trace/trace_writer.h"
+#include "bellwether/write_path/write_path.h"
+#include "stress/checked_sync.h"
+#include "stress/modes.h"
+
+namespace bellwether::model {
+namespace {
+
+struct TestBatch {
+  std::uint32_t count = 0;
+  std::uint32_t Count() const { return count; }
+  std::size_t ByteSize() const { return 16; }
+};
+
+// Fails once, at its n-th call; 0: never.
+class Fault {
+ public:
+  explicit Fault(std::uint64_t call) : call_(call) {}
+  Status Next() {
+    return ++calls_ == call_ ? Status::IOError("injected", "000001.log", 0, EIO) : Status::OK();
+  }
+
+ private:
+  const std::uint64_t call_;
+  std::atomic<std::uint64_t> calls_{0};
+};
+
+class TestLog {
+ public:
+  TestLog(std::uint64_t append, std::uint64_t sync) : append_(append), sync_(sync) {}
+  template <class Group>
+  Status AddRecord(SequenceNumber, const Group&) {
+    return append_.Next();
+  }
+  Status Sync() { return sync_.Next(); }
+  std::uint64_t BytesSinceCheckpoint() const { return 0; }
+  std::uint64_t LogNumber() const { return 1; }
+
+ private:
+  Fault append_;
+  Fault sync_;
+};
+
+class TestMemTable {
+ public:
+  explicit TestMemTable(std::uint64_t insert) : insert_(insert) {}
+  Status InsertInto(const TestBatch&, SequenceNumber) { return insert_.Next(); }
+
+ private:
+  Fault insert_;
+};
+
+class TestCallback : public WriteCallback {
+ public:
+  TestCallback(bool fails, bool alone) : fails_(fails), alone_(alone) {}
+  Status Callback() override { return fails_ ? Status::Busy("injected", "") : Status::OK(); }
+  bool AllowWriteBatching() const override { return !alone_; }
+
+ private:
+  const bool fails_;
+  const bool alone_;
+};
+
+using Sync = TracingSync<TestBatch, stress::CheckedSync>;
+using Path = WritePath<Sync, TestBatch, TestLog, TestMemTable>;
+
+void WriteAll(Path* path, std::uint64_t seed, std::uint64_t writes) {
+  stress::CheckedSync::Seed(seed);
+  stress::Random random(seed << 32);
+  TestCallback fails(true, false);
+  TestCallback alone(false, true);
+  bool prepared = false;
+  for (std::uint64_t i = 0; i < writes; ++i) {
+    WriteOptions options;
+    options.sync = random.Percent(10);
+    options.disable_memtable = !prepared && random.Percent(30);
+    if (random.Percent(10)) options.callback = random.Percent(50) ? &fails : &alone;
+    prepared = options.disable_memtable;
+    const std::uint64_t operations = prepared ? 0 : 1 + random.Below(3);
+    const TestBatch batch{static_cast<std::uint32_t>(operations)};
+    (void)path->Write(options, &batch);
+  }
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const auto mode = std::find_if(stress::kModes.begin(), stress::kModes.end(),
+                                 [&](const stress::Mode& m) { return m.name == arguments[0]; });
+  const std::string& fault = arguments[1];
+  const std::uint64_t threads = std::stoull(arguments[2]);
+  const std::uint64_t writes = std::stoull(arguments[3]);
+  if (mode == stress::kModes.end()) return static_cast<int>(ExitCode::kUsage);
+  // Groups have a few writers; one write in ten or so is synced.
+  TestLog log(fault == "log" ? threads * writes / 8 : 0,
+              fault == "sync" ? threads * writes / 30 : 0);
+  TestMemTable memtable(fault == "memtable" ? threads * writes / 3 : 0);
+  WritePathOptions options = mode->options;
+  options.parallel_stride_threshold = 4;
+  Path path(options, &log, &memtable, 100);
+  Trace trace(writes * 64);
+  trace.Begin();
+  std::vector<std::thread> running;
+  for (std::uint64_t t = 0; t < threads; ++t) {
+    running.emplace_back([&path, t, writes] { WriteAll(&path, t + 1, writes); });
+  }
+  for (std::thread& thread : running) thread.join();
+  trace.End();
+  const Status status = TraceWriter(trace, options, 100).WriteTo(arguments[4]);
+  if (!status.ok()) std::fprintf(stderr, "record_trace: %s\n", status.ToString().c_str());
+  return static_cast<int>(status.ok() ? ExitCode::kOk : ExitCode::kUsage);
+}
+
+}  // namespace
+}  // namespace bellwether::model
+
+int main(int argc, char** argv) {
+  if (argc != 6) {
+    std::fputs("record_trace MODE none|log|sync|memtable THREADS WRITES FILE\n", stderr);
+    return 1;
+  }
+  return bellwether::model::Main(std::vector<std::string>(argv + 1, argv + argc));
+}
