@@ -26,6 +26,7 @@ FAULTS = ("group_over_cap sequence_gap publish_before_insert publish_by_operatio
           "crash_told_ok reads_past_last_sequence stalled_no_slowdown")
 PARITIES = ("Serial2x1 Serial2x2 Serial3x1 Parallel2x1 Parallel3x1 Pipelined2x1 Pipelined3x1 PipelinedParallel2x1 "
             "TwoQueues2x1 TwoQueuesParallel2x1")
+SKIP = "skip"
 RUN = f"run --mode {MODES} --directory build --seed {{seed}}"
 
 
@@ -59,8 +60,6 @@ class Check:
         return self.built if isinstance(self.tool, str) else (self.tool, *self.built)
 
 
-SKIP = "skip"
-
 CHECKS = {
     "spec": (
         Check("TLC: safety, liveness, refinement", "configuration", "spec/tlc", f"mc {CONFIGURATIONS}",
@@ -68,6 +67,7 @@ CHECKS = {
                     "PipelinedParallel2x1 StateWord",
               nightly="mc --nightly"),
         Check("seeded faults", "TLC run", "spec/tlc", f"bugs {FAULTS}", quick=SKIP, nightly="bugs"),
+        Check("faults below their smallest bounds", "TLC run", "spec/tlc", SKIP, nightly="bugs --smallest"),
     ),
     "model": (
         Check("explorer", "exploration", MODEL, "explore --mode serial --writers 3 --writes 1"),
