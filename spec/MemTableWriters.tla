@@ -22,7 +22,8 @@ Stride(size) == CHOOSE n \in 1..size : n * n <= size /\ (n + 1) * (n + 1) > size
 InsertsInParallel(t) == Parallel /\ group_size[t] > 1
 WithCallers(t) == group_size[t] >= StrideThreshold
 
-(* WriteThread::LaunchParallelMemTableWriters: the store of running. Nobody else counts yet. *)
+(* WriteThread::LaunchParallelMemTableWriters: the store of running. Others see it once they are   *)
+(* launched.                                                                                       *)
 LaunchParallelMemTableWriters(t) ==
   /\ pc[t] = "LaunchParallelMemTableWriters"
   /\ running' = [running EXCEPT ![t] = group_size[t]]
@@ -35,7 +36,8 @@ LaunchParallelMemTableWriters(t) ==
   /\ UNCHANGED <<incarnation, tails, state, links, write_group, result, history, tail_seen>>
   /\ UNCHANGED <<group_leader, last_writer, group_size, group_status>>
 
-(* A small group: the leader's own state. Nobody else looks at it now. *)
+(* WriteThread::LaunchParallelMemTableWriters, a small group: the leader's own state. Others see   *)
+(* nothing of it: nobody looks at it now.                                                          *)
 LaunchParallelMemTableWriters_Leader(t) ==
   /\ pc[t] = "LaunchParallelMemTableWriters_Leader"
   /\ state' = [state EXCEPT ![t] = "STATE_PARALLEL_MEMTABLE_WRITER"]
@@ -43,7 +45,9 @@ LaunchParallelMemTableWriters_Leader(t) ==
   /\ Goto(t, "LaunchParallelMemTableWriters_SetState")
   /\ UNCHANGED <<incarnation, tails, links, write_group, result, group, history, tail_seen>>
 
-(* SetState of one writer, oldest first: of all in a small group, of the callers in a large one. *)
+(* WriteThread::LaunchParallelMemTableWriters, SetState of one writer, oldest first: of all in a   *)
+(* small group, of the callers in a large one. Others see it: that writer, who inserts, or         *)
+(* launches others, at once.                                                                       *)
 LaunchParallelMemTableWriters_SetState(t) ==
   /\ pc[t] = "LaunchParallelMemTableWriters_SetState"
   /\ LET w == cursor[t]
@@ -68,7 +72,8 @@ GotoEachStride(t, p) ==
   IN  /\ cursor' = [cursor EXCEPT ![t] = next]
       /\ Goto(t, IF next = NULL THEN InsertLabel(t) ELSE "SetMemWritersEachStride")
 
-(* WriteThread::SetMemWritersEachStride, by the leader or a caller: its own state. *)
+(* WriteThread::SetMemWritersEachStride, by the leader or a caller: its own state. Others see      *)
+(* nothing of it.                                                                                  *)
 SetMemWritersEachStride_Caller(t) ==
   /\ pc[t] = "SetMemWritersEachStride_Caller"
   /\ Touch(Range(Group(Frame(t))))
@@ -76,7 +81,8 @@ SetMemWritersEachStride_Caller(t) ==
   /\ GotoEachStride(t, Me(t))
   /\ UNCHANGED <<incarnation, tails, links, write_group, result, group, arrival, tail_seen>>
 
-(* SetState of each writer that stands a multiple of the stride behind it. *)
+(* WriteThread::SetMemWritersEachStride, SetState of each writer that stands a multiple of the     *)
+(* stride behind it. Others see it: that writer, who inserts at once.                              *)
 SetMemWritersEachStride(t) ==
   /\ pc[t] = "SetMemWritersEachStride"
   /\ Touch({cursor[t]})
@@ -92,8 +98,8 @@ PublishLabel(outcome_of_group) ==
   ELSE "Poison"
 ExitLabel == IF Pipelined THEN "ExitAsMemTableWriter" ELSE "ExitAsBatchGroupLeader"
 
-(* WriteThread::CompleteParallelMemTableWriter: fetch_sub of running. Who finds that it was the     *)
-(* last acts for the leader.                                                                        *)
+(* WriteThread::CompleteParallelMemTableWriter: fetch_sub of running. Who finds that it was the    *)
+(* last acts for the leader. Others see how many are left.                                         *)
 CompleteParallelMemTableWriter(t) ==
   /\ pc[t] = "CompleteParallelMemTableWriter"
   /\ Touch({write_group[t]})
@@ -103,7 +109,8 @@ CompleteParallelMemTableWriter(t) ==
   /\ UNCHANGED <<incarnation, tails, state, links, write_group, result, locals, arrival>>
   /\ UNCHANGED <<group_leader, last_writer, group_size, group_status>>
 
-(* AwaitState of the others. *)
+(* WriteThread::CompleteParallelMemTableWriter, AwaitState of those who were not the last. Others  *)
+(* see nothing of it.                                                                              *)
 CompleteParallelMemTableWriter_AwaitState(t) ==
   /\ pc[t] = "CompleteParallelMemTableWriter_AwaitState"
   /\ state[t] = "STATE_COMPLETED"
@@ -111,6 +118,7 @@ CompleteParallelMemTableWriter_AwaitState(t) ==
   /\ UNCHANGED <<incarnation, tails, state, links, write_group, result, group, locals, history>>
 
 (* WriteThread::ExitAsBatchGroupFollower: SetState of the leader, last: the group is in his frame. *)
+(* Others see it: the leader, who returns.                                                         *)
 ExitAsBatchGroupFollower(t) ==
   /\ pc[t] = "ExitAsBatchGroupFollower"
   /\ Touch({write_group[t]})
@@ -135,9 +143,9 @@ GotoLeaving(t, next) ==
              ELSE IF GoesOn(Me(t), group_status[t]) THEN "LinkGroup"
              ELSE "ExitAsBatchGroupLeader_CompleteLeader")
 
-(* WriteThread::ExitAsBatchGroupLeader, pipelined: the strong CAS of newest_writer from last_writer *)
-(* to the dummy; or newer writers were seen, and the dummy is linked between. Nobody leads while it *)
-(* stands there.                                                                                    *)
+(* WriteThread::ExitAsBatchGroupLeader, pipelined: the strong CAS of newest_writer from            *)
+(* last_writer to the dummy; or newer writers were seen, and the dummy is linked between. Others   *)
+(* see the tail, and link behind it; nobody leads while the dummy stands there.                    *)
 ExitAsBatchGroupLeader_Dummy(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_Dummy"
   /\ IF SameAddress(newest_writer, last_writer[t])
@@ -154,8 +162,9 @@ ExitAsBatchGroupLeader_Dummy(t) ==
   /\ GotoLeaving(t, NewestLeaving(Group(t), group_status[t]))
   /\ UNCHANGED <<incarnation, newest_memtable_writer, state, write_group, sequence, group, tail_seen, arrival>>
 
-(* SetState of a follower that does not go on, taken out of the group first; link_older is read     *)
-(* before.                                                                                          *)
+(* WriteThread::ExitAsBatchGroupLeader, pipelined: SetState of a follower that does not go on      *)
+(* (CompleteFollower), taken out of the group first; link_older is read before. Others see it:     *)
+(* that follower, who returns.                                                                     *)
 ExitAsBatchGroupLeader_CompletePipelined(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_CompleteFollower"
   /\ Pipelined
@@ -172,7 +181,8 @@ ExitAsBatchGroupLeader_CompletePipelined(t) ==
          /\ GotoLeaving(t, NewestLeaving(Older(Group(t), w), group_status[t]))
   /\ UNCHANGED <<incarnation, tails, write_group, result, group_leader, group_status, running, tail_seen, arrival>>
 
-(* The leader's own state, if it does not go on: the next member leads what remains. *)
+(* WriteThread::ExitAsBatchGroupLeader, pipelined: the leader's own state, if it does not go on    *)
+(* (CompleteLeader): the next member leads what remains. Others see nothing of it.                 *)
 ExitAsBatchGroupLeader_CompleteLeader(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_CompleteLeader"
   /\ state' = [state EXCEPT ![t] = "STATE_COMPLETED"]
@@ -187,8 +197,9 @@ ExitAsBatchGroupLeader_CompleteLeader(t) ==
   /\ UNCHANGED <<incarnation, tails, link_newer, write_group, result, last_writer, group_status, running>>
   /\ UNCHANGED <<locals, arrival>>
 
-(* WriteThread::LinkGroup: the CAS of newest_memtable_writer that succeeds. From here on the leader *)
-(* of that queue sees the group; links and group of the first queue mean nothing in it.             *)
+(* WriteThread::LinkGroup: the CAS of newest_memtable_writer that succeeds. Others see the new     *)
+(* tail, and the leader of that queue, from it, the group; links and group of the first queue mean *)
+(* nothing in it.                                                                                  *)
 LinkGroup(t) ==
   /\ pc[t] = "LinkGroup"
   /\ LET members == Addresses(Group(t))
@@ -200,7 +211,8 @@ LinkGroup(t) ==
   /\ Goto(t, IF newest_memtable_writer = NULL THEN "LinkGroup_SetState" ELSE "ExitAsBatchGroupLeader")
   /\ UNCHANGED <<incarnation, newest_writer, state, result, group, locals, arrival>>
 
-(* SetState of the group's leader: that queue was empty, so it leads it. *)
+(* WriteThread::ExitAsBatchGroupLeader, pipelined: SetState of the group's leader: the memtable    *)
+(* queue was empty, so it leads it. Others see it: that writer, who may be another than t.         *)
 LinkGroup_SetState(t) ==
   /\ pc[t] = "LinkGroup_SetState"
   /\ Touch({group_leader[t]})
@@ -208,8 +220,9 @@ LinkGroup_SetState(t) ==
   /\ Goto(t, "ExitAsBatchGroupLeader")
   /\ UNCHANGED <<incarnation, tails, links, write_group, result, group, locals, arrival>>
 
-(* WriteThread::ExitAsBatchGroupLeader, pipelined: the dummy leaves the queue, which is empty, or   *)
-(* the next leader's.                                                                               *)
+(* WriteThread::ExitAsBatchGroupLeader, pipelined: the dummy leaves the queue, by the strong CAS   *)
+(* from it to null, or because the writer behind it leads next. Others see the tail: who links to  *)
+(* null leads.                                                                                     *)
 ExitAsBatchGroupLeader_Pipelined(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader"
   /\ Pipelined /\ ~IsUnbatched(Me(t))
@@ -220,7 +233,8 @@ ExitAsBatchGroupLeader_Pipelined(t) ==
      ELSE HandOff(t, Dummy)
   /\ UNCHANGED <<incarnation, newest_memtable_writer, state, write_group, result, group, tail_seen, arrival>>
 
-(* AwaitState of the leader's own next state; then its WriteGroup of the first queue dies. *)
+(* WriteThread::ExitAsBatchGroupLeader, pipelined: AwaitState of the leader's own next state; then *)
+(* its WriteGroup of the first queue dies. Others see nothing of it.                               *)
 ExitAsBatchGroupLeader_AwaitState(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_AwaitState"
   /\ state[t] # "STATE_GROUP_LEADER"
@@ -234,8 +248,8 @@ SelectMemTableGroup(queue) ==
   LET unmarked == IF Second \in Range(queue) THEN SubSeq(queue, 1, Position(queue, "SECOND") - 1) ELSE queue
   IN  IF Parallel \/ Len(unmarked) <= MaxGroup THEN unmarked ELSE SubSeq(unmarked, 1, MaxGroup)
 
-(* WriteThread::EnterAsMemTableWriter: the load of newest_memtable_writer. The group is all who are *)
-(* queued up to it, in the order of the log. Others see nothing of it.                              *)
+(* WriteThread::EnterAsMemTableWriter: the load of newest_memtable_writer. The group is all who    *)
+(* are queued up to it, in the order of the log. Others see nothing of it.                         *)
 EnterAsMemTableWriter(t) ==
   /\ pc[t] = "EnterAsMemTableWriter"
   /\ LET newer == CreateMissingNewerLinks(newest_memtable_writer, link_newer)
@@ -254,8 +268,9 @@ GotoMembers(t) ==
   IN  /\ cursor' = [cursor EXCEPT ![t] = IF alone THEN NULL ELSE link_newer[Address(oldest)]]
       /\ Goto(t, IF alone THEN "ExitAsMemTableWriter_CompleteLeader" ELSE "ExitAsMemTableWriter_CompleteWriter")
 
-(* WriteThread::ExitAsMemTableWriter: the strong CAS of newest_memtable_writer from last_writer to  *)
-(* null; or newer writers were seen, and the one behind last_writer leads next.                     *)
+(* WriteThread::ExitAsMemTableWriter: the strong CAS of newest_memtable_writer from last_writer to *)
+(* null; or newer writers were seen, and the one behind last_writer leads next. Others see the     *)
+(* tail: the leader of a group that links to null leads that queue.                                *)
 ExitAsMemTableWriter(t) ==
   /\ pc[t] = "ExitAsMemTableWriter"
   /\ LET last == last_writer[Frame(t)]
@@ -275,7 +290,8 @@ ExitAsMemTableWriter(t) ==
               /\ UNCHANGED newest_memtable_writer
   /\ UNCHANGED <<incarnation, newest_writer, state, write_group, result, group, tail_seen, arrival>>
 
-(* SetState of the next leader of the memtable queue. *)
+(* WriteThread::ExitAsMemTableWriter: SetState of the next leader of the memtable queue. Others    *)
+(* see it: that writer, and no other.                                                              *)
 ExitAsMemTableWriter_SetState(t) ==
   /\ pc[t] = "ExitAsMemTableWriter_SetState"
   /\ Touch({cursor[t]})
@@ -283,7 +299,8 @@ ExitAsMemTableWriter_SetState(t) ==
   /\ GotoMembers(t)
   /\ UNCHANGED <<incarnation, tails, links, write_group, result, group, tail_seen, arrival>>
 
-(* SetState of one writer, oldest first; link_newer is read before. *)
+(* WriteThread::ExitAsMemTableWriter: SetState of one writer, oldest first; link_newer is read     *)
+(* before. Others see it: that writer, who returns.                                                *)
 ExitAsMemTableWriter_CompleteWriter(t) ==
   /\ pc[t] = "ExitAsMemTableWriter_CompleteWriter"
   /\ LET w == cursor[t]
@@ -295,7 +312,8 @@ ExitAsMemTableWriter_CompleteWriter(t) ==
          /\ Goto(t, IF last THEN "ExitAsMemTableWriter_CompleteLeader" ELSE "ExitAsMemTableWriter_CompleteWriter")
   /\ UNCHANGED <<incarnation, tails, links, write_group, sequence, group, tail_seen, arrival>>
 
-(* SetState of the leader, last: the group is in his frame. *)
+(* WriteThread::ExitAsMemTableWriter: SetState of the leader, last: the group is in his frame.     *)
+(* Others see it: the leader, who returns, unless it is t itself.                                  *)
 ExitAsMemTableWriter_CompleteLeader(t) ==
   /\ pc[t] = "ExitAsMemTableWriter_CompleteLeader"
   /\ Touch({write_group[t]})

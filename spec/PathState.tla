@@ -53,13 +53,13 @@ VARIABLES
   pc, incarnation, newest_writer, newest_memtable_writer, state, link_older, link_newer, write_group,
   sequence, status, group_leader, last_writer, group_size, group_status, running, tail_seen, cursor,
   arrival, lifetime_ok,
-  newest_nonmem_writer,  \* two queues: tail of the other queue, as newest_writer
+  newest_nonmem_writer,  \* two queues: tail of the other queue; as newest_writer, by its own writers and leader
   relief,           \* how many wait to lead all queues; atomic; by them
   \* the path
   log,              \* the records, oldest first: <<sequence of its first operation, its writers>>; by the leader
   synced,           \* how many records fdatasync has made durable; by the leader
   allocated_sequence,  \* the last that was given to an operation; by the leader
-  log_mutex,        \* two queues: the leader that may do these three things, or NULL
+  log_mutex,        \* two queues: the leader that may do these three things, or NULL; by the leaders
   checkpoint,       \* how many records the last checkpoint covers; by who leads all queues
   memtable,         \* the batches wholly inserted: <<writer, sequence>>; by whoever inserts
   last_sequence,    \* published: readers see everything up to it; atomic; by who finishes a memtable phase
@@ -67,7 +67,7 @@ VARIABLES
   \* what callers were told; by the caller
   outcome,          \* of each thread, the results <<status, sequence>> of its writes that returned
   \* history, for the properties alone
-  failed            \* the writers of the groups that met an error
+  failed            \* the writers of the groups that met an error; by who meets it
 
 Queue == INSTANCE WriteStall WITH
   QueueWrites <- (AllWrites \ NonmemWrites) \cup Unbatched,

@@ -33,10 +33,10 @@ VARIABLES
   files,          \* the closed logs, oldest first: see Settled
   base,           \* how many records the last recovery found: the log of this life begins behind them
   log_named,      \* does the current log's name survive a power loss?
-  \* recovery's own
+  \* recovery's own; by whoever opens
   recovery_mode,  \* "tolerate_torn_tail", or "point_in_time" once an open was refused
   found,          \* the records that it has read
-  crashes,        \* how often it went down
+  crashes,        \* how often it went down; by Crash
   \* of each reader; by the reader
   snapshot,       \* <<>>, or <<the sequence up to which it reads>>
   seen            \* for each key of a batch that it has read: the writes in which it found that key
@@ -116,9 +116,10 @@ AllLogs ==
 Unnamed(logs) == IF log_named \/ phase # "open" THEN logs ELSE SubSeq(logs, 1, Len(files))
 
 -----------------------------------------------------------------------------
-(* Environment: the process dies, or the machine does, at any step: also while it recovers. Every   *)
-(* frame, the queues, the memtable and the readers are gone. What callers have learnt, and what was   *)
-(* logged and published, is kept as history until the recovery is over.                             *)
+(* Environment: the process dies, or the machine does, at any step: also while it recovers. Every  *)
+(* frame, the queues, the memtable and the readers are gone. What callers have learnt, and what    *)
+(* was logged and published, is kept as history until the recovery is over. Others see nothing     *)
+(* more; the next to open the store sees its files.                                                *)
 Crash ==
   /\ crashes < Crashes
   /\ crashes' = crashes + 1
@@ -187,8 +188,8 @@ ReadLogs(logs, k, so_far) ==
 Reading(logs) ==
   ReadLogs(logs, 1, [records |-> <<>>, last |-> 0, at |-> 0, ended |-> FALSE, corrupt |-> FALSE])
 
-(* WalReader::Verdict: what the mode does not accept is reported; somebody opens again, and gives up *)
-(* what is behind the defect.                                                                       *)
+(* DBImpl::Recover (WalReader::Verdict): what the mode does not accept is reported; somebody opens *)
+(* again, and gives up what is behind the defect. Others see nothing of it: the store is not open. *)
 Recover_Refuse ==
   /\ phase = "Recover_ReadLogs"
   /\ Reading(files).corrupt
@@ -196,7 +197,8 @@ Recover_Refuse ==
   /\ recovery_mode' = "point_in_time"
   /\ UNCHANGED <<vars, phase, files, log_named, found, base, crashes, reading>>
 
-(* Every log is read; nothing is changed. *)
+(* DBImpl::Recover (Recovery::ReadLogs): every log is read; nothing is changed. Others see nothing *)
+(* of it.                                                                                          *)
 Recover_ReadLogs ==
   /\ phase = "Recover_ReadLogs"
   /\ recovery_mode = "point_in_time" \/ ~Reading(files).corrupt
@@ -204,9 +206,11 @@ Recover_ReadLogs ==
   /\ phase' = IF Reading(files).ended THEN "Recover_CutTail" ELSE "Recover_SyncFile"
   /\ UNCHANGED <<vars, files, log_named, recovery_mode, base, crashes, reading>>
 
-(* Recovery::CutTail: what is behind the last record goes. (Logs behind a damaged one are removed, and *)
-(* that is made durable, before; it takes damage in a closed log, which a crash does not leave.)     *)
 CutAt(logs) == Reading(logs).at
+
+(* DBImpl::Recover (Recovery::CutTail): what is behind the last record goes. (Logs behind a        *)
+(* damaged one are removed, and that is made durable, before; it takes damage in a closed log,     *)
+(* which a crash does not leave.) Others see nothing of it; the next recovery does.                *)
 Recover_CutTail ==
   /\ phase = "Recover_CutTail"
   /\ LET k == Reading(files).last
@@ -216,17 +220,20 @@ Recover_CutTail ==
   /\ phase' = "Recover_SyncFile"
   /\ UNCHANGED <<vars, log_named, recovery_mode, found, base, crashes, reading>>
 
-(* The newest log is made durable: the cut, and what was read from the page cache alone. *)
 SyncedFiles ==
   IF files = <<>> THEN files
   ELSE [files EXCEPT ![Len(files)] = Settled(@.cache)]
+
+(* DBImpl::Recover: the newest log is made durable: the cut, and what was read from the page cache *)
+(* alone. Others see nothing of it; a power loss does.                                             *)
 Recover_SyncFile ==
   /\ phase = "Recover_SyncFile"
   /\ files' = SyncedFiles
   /\ phase' = "Recover_NewLog"
   /\ UNCHANGED <<vars, log_named, recovery_mode, found, base, crashes, reading>>
 
-(* The new log is created; the empty ones are removed. *)
+(* DBImpl::Recover (DBImpl::CreateWAL): the new log is created; the empty ones are removed. Others *)
+(* see nothing of it.                                                                              *)
 Recover_NewLog ==
   /\ phase = "Recover_NewLog"
   /\ log_named' = FALSE
@@ -250,8 +257,10 @@ Joined(logs) ==
 ToldNothing(t) ==
   IF incarnation[t] > Len(outcome[t]) THEN Append(outcome[t], <<"UnknownOutcome", 0>>) ELSE outcome[t]
 
-(* DBImpl::Recover is over: the directory is synced, and the store is open again. *)
 NamesTheLog == TRUE
+
+(* DBImpl::Recover is over: the directory is synced, and the store is open again. Others see what  *)
+(* was found, whole.                                                                               *)
 Recover ==
   /\ phase = "Recover"
   /\ log_named' = NamesTheLog
@@ -271,16 +280,17 @@ Recover ==
   /\ UNCHANGED <<pc, incarnation, memory, log_mutex, checkpoint, crashes, reading>>
 
 -----------------------------------------------------------------------------
-(* DBImpl::GetSnapshot: the acquire load of last_sequence. *)
+(* DBImpl::GetSnapshot: the acquire load of last_sequence. Others see nothing of it. *)
 GetSnapshot(r) ==
   /\ phase = "open"
   /\ snapshot[r] = <<>>
   /\ snapshot' = [snapshot EXCEPT ![r] = <<last_sequence>>]
   /\ UNCHANGED <<vars, phase, recovery, base, crashes, seen>>
 
-(* DBImpl::Get: one key of every batch (batch w writes its own keys 1 .. BatchCount), as far as the  *)
-(* snapshot reaches.                                                                                *)
 Reaches(r) == snapshot[r][1]
+
+(* DBImpl::Get: one key of every batch (batch w writes its own keys 1 .. BatchCount), as far as    *)
+(* the snapshot reaches. Others see nothing of it.                                                 *)
 Get(r) ==
   /\ phase = "open"
   /\ snapshot[r] # <<>>

@@ -18,19 +18,19 @@ CONSTANTS
   LOCKED_WAITING  \* STATE_LOCKED_WAITING; the states that are awaited are numbers
 
 VARIABLES
-  owner,      \* where the owner stands
+  owner,      \* where the owner stands; by the owner
   life,       \* the number of its Writer; by the owner
   seen,       \* the number of the state that it saw last; by the owner
-  state,      \* the word: the number of the state set last, or LOCKED_WAITING; atomic
+  state,      \* the word: the number of the state set last, or LOCKED_WAITING; atomic; by both
   expected,   \* what the owner's CAS expects; by the owner
-  mutex,      \* who holds the Writer's mutex
+  mutex,      \* who holds the Writer's mutex; by both
   enqueued,   \* the owner is in the queue of the condition variable; by the owner, and who notifies
-  setter,     \* where each setter stands
+  setter,     \* where each setter stands; by the setter
   loaded,     \* what its CAS expects; by the setter
   target,     \* <<life, number>> of the state that it sets; by the setter
-  begun,      \* how many states of this life somebody has begun to set; their order is given from outside
-  set,        \* history: how many are set
-  lifetime_ok \* history: FALSE once a Writer was touched after its owner may have returned
+  begun,      \* how many states of this life somebody has begun to set; by them; their order is given from outside
+  set,        \* history: how many are set; by the setter
+  lifetime_ok \* history: FALSE once a Writer was touched after its owner may have returned; by the setter
 
 vars == <<owner, life, seen, state, expected, mutex, enqueued, setter, loaded, target, begun, set, lifetime_ok>>
 owner_vars == <<owner, life, seen, expected>>
@@ -59,20 +59,22 @@ Saw(value) ==
   /\ seen' = value
   /\ owner' = IF value = Changes THEN "Return" ELSE "Run"
 
-(* Whatever the owner does between two states; then AwaitState begins. *)
+(* WriteThread::JoinBatchGroup, and whoever else calls AwaitState: what the owner does between two *)
+(* states. Others see nothing of it.                                                               *)
 Run ==
   /\ owner = "Run"
   /\ owner' = "AwaitState_Load"
   /\ UNCHANGED <<life, seen, expected, state, mutex, enqueued, setter_vars>>
 
-(* AwaitState: the load of the spin that sees a goal. *)
+(* WriteThread::AwaitState: the load of the spin that sees a goal. Others see nothing of it. *)
 AwaitState_Load ==
   /\ owner = "AwaitState_Load"
   /\ Goal(state)
   /\ Saw(state)
   /\ UNCHANGED <<life, expected, state, mutex, enqueued, setter_vars>>
 
-(* BlockingAwaitState: it has spun enough; the load before the CAS. *)
+(* WriteThread::BlockingAwaitState: it has spun enough; the load before the CAS. Others see        *)
+(* nothing of it.                                                                                  *)
 BlockingAwaitState_Load ==
   /\ owner = "AwaitState_Load"
   /\ ~Goal(state)
@@ -80,7 +82,8 @@ BlockingAwaitState_Load ==
   /\ owner' = "BlockingAwaitState_Cas"
   /\ UNCHANGED <<life, seen, state, mutex, enqueued, setter_vars>>
 
-(* The CAS to STATE_LOCKED_WAITING. If it fails, the goal was met meanwhile. *)
+(* WriteThread::BlockingAwaitState: the CAS to STATE_LOCKED_WAITING. If it fails, the goal was met *)
+(* meanwhile. Others see it: who sets the state has to use the mutex.                              *)
 BlockingAwaitState_Cas ==
   /\ owner = "BlockingAwaitState_Cas"
   /\ IF state = expected
@@ -91,6 +94,8 @@ BlockingAwaitState_Cas ==
   /\ expected' = 0
   /\ UNCHANGED <<life, mutex, enqueued, setter_vars>>
 
+(* WriteThread::BlockingAwaitState: the lock of the mutex. Others see it: who sets the state waits *)
+(* for it.                                                                                         *)
 BlockingAwaitState_Lock ==
   /\ owner = "BlockingAwaitState_Lock"
   /\ mutex = NOBODY
@@ -98,13 +103,14 @@ BlockingAwaitState_Lock ==
   /\ owner' = "BlockingAwaitState_LockedLoad"
   /\ UNCHANGED <<life, seen, expected, state, enqueued, setter_vars>>
 
-(* The predicate, under the mutex. *)
+(* WriteThread::BlockingAwaitState: the predicate, under the mutex. Others see nothing of it. *)
 BlockingAwaitState_LockedLoad ==
   /\ owner = "BlockingAwaitState_LockedLoad"
   /\ owner' = IF state = LOCKED_WAITING THEN "BlockingAwaitState_Wait" ELSE "BlockingAwaitState_Unlock"
   /\ UNCHANGED <<life, seen, expected, state, mutex, enqueued, setter_vars>>
 
-(* condition_variable::wait: it enqueues and gives up the mutex. *)
+(* WriteThread::BlockingAwaitState, condition_variable::wait: it enqueues and gives up the mutex.  *)
+(* Others see the mutex, and whom they notify.                                                     *)
 BlockingAwaitState_Wait ==
   /\ owner = "BlockingAwaitState_Wait"
   /\ enqueued' = TRUE
@@ -112,20 +118,24 @@ BlockingAwaitState_Wait ==
   /\ owner' = "BlockingAwaitState_Wake"
   /\ UNCHANGED <<life, seen, expected, state, setter_vars>>
 
-(* It was notified, and takes the mutex again. *)
+(* WriteThread::BlockingAwaitState: it was notified, and is to take the mutex again. Others see    *)
+(* nothing of it.                                                                                  *)
 BlockingAwaitState_Wake ==
   /\ owner = "BlockingAwaitState_Wake"
   /\ ~enqueued
   /\ owner' = "BlockingAwaitState_Lock"
   /\ UNCHANGED <<life, seen, expected, state, mutex, enqueued, setter_vars>>
 
+(* WriteThread::BlockingAwaitState: the unlock; it saw its goal under the mutex. Others see the    *)
+(* mutex.                                                                                          *)
 BlockingAwaitState_Unlock ==
   /\ owner = "BlockingAwaitState_Unlock"
   /\ mutex' = NOBODY
   /\ Saw(state)
   /\ UNCHANGED <<life, expected, state, enqueued, setter_vars>>
 
-(* The call returns. The frame is used for the next Writer: its mutex is free, and nobody waits. *)
+(* DBImpl::Write: the call returns. The frame is used for the next Writer: its mutex is free, and  *)
+(* nobody waits. Others see nothing of it: whoever touches the old Writer now touches the next.    *)
 Return ==
   /\ owner = "Return"
   /\ life < Lives
@@ -139,7 +149,7 @@ Return ==
   /\ set' = 0
   /\ UNCHANGED <<expected, setter, loaded, target, lifetime_ok>>
 
-(* Environment: a spurious wake. *)
+(* Environment: condition_variable::wait ends for no reason. Others see nothing of it. *)
 SpuriousWake ==
   /\ enqueued
   /\ enqueued' = FALSE
@@ -152,7 +162,8 @@ Leave(s) ==
   /\ setter' = [setter EXCEPT ![s] = "Idle"]
   /\ target' = [target EXCEPT ![s] = <<0, 0>>]
 
-(* SetState: the load. The next state is due once the owner has seen the last. *)
+(* WriteThread::SetState: the load. The next state is due once the owner has seen the last. Others *)
+(* see nothing of it.                                                                              *)
 SetState_Load(s) ==
   /\ setter[s] = "Idle"
   /\ owner # "Return"
@@ -163,7 +174,8 @@ SetState_Load(s) ==
   /\ Goto(s, IF state = LOCKED_WAITING THEN "SetState_Lock" ELSE "SetState_Cas")
   /\ UNCHANGED <<owner_vars, state, mutex, enqueued, set, lifetime_ok>>
 
-(* The CAS. If it succeeds nothing may be touched any more; if not, the owner waits locked. *)
+(* WriteThread::SetState: the CAS. If it succeeds nothing may be touched any more; if not, the     *)
+(* owner waits locked. Others see the state: the owner, who may return.                            *)
 SetState_Cas(s) ==
   /\ setter[s] = "SetState_Cas"
   /\ Touch(s)
@@ -176,6 +188,8 @@ SetState_Cas(s) ==
   /\ loaded' = [loaded EXCEPT ![s] = 0]
   /\ UNCHANGED <<owner_vars, mutex, enqueued, begun>>
 
+(* WriteThread::SetState: the lock of the mutex, for an owner that waits locked. Others see it:    *)
+(* the owner waits for it.                                                                         *)
 SetState_Lock(s) ==
   /\ setter[s] = "SetState_Lock"
   /\ mutex = NOBODY
@@ -184,6 +198,8 @@ SetState_Lock(s) ==
   /\ Goto(s, "SetState_LockedStore")
   /\ UNCHANGED <<owner_vars, state, enqueued, loaded, target, begun, set>>
 
+(* WriteThread::SetState: the store, under the mutex. Others see the state: the owner, if it wakes *)
+(* by itself, but it cannot have the mutex yet.                                                    *)
 SetState_LockedStore(s) ==
   /\ setter[s] = "SetState_LockedStore"
   /\ Touch(s)
@@ -192,7 +208,7 @@ SetState_LockedStore(s) ==
   /\ Goto(s, "SetState_Notify")
   /\ UNCHANGED <<owner_vars, mutex, enqueued, loaded, target, begun>>
 
-(* condition_variable::notify_one *)
+(* WriteThread::SetState, condition_variable::notify_one. Others see it: the owner wakes. *)
 SetState_Notify(s) ==
   /\ setter[s] = "SetState_Notify"
   /\ Touch(s)
@@ -200,7 +216,8 @@ SetState_Notify(s) ==
   /\ Goto(s, "SetState_Unlock")
   /\ UNCHANGED <<owner_vars, state, mutex, loaded, target, begun, set>>
 
-(* From here on the owner may have the mutex, return, and destroy it. *)
+(* WriteThread::SetState: the unlock. Others see the mutex: the owner may have it, return, and     *)
+(* destroy it.                                                                                     *)
 SetState_Unlock(s) ==
   /\ setter[s] = "SetState_Unlock"
   /\ Touch(s)

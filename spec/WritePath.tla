@@ -74,9 +74,10 @@ Refuse(t) ==
   /\ group_status' = [group_status EXCEPT ![t] = Refusal]
   /\ Goto(t, ExitFromLog)
 
-(* Pipelined: the load of first_error, which the leader of the memtable queue may store meanwhile.  *)
-(* Two queues (DBImpl::ConcurrentWriteGroupToWAL): the lock of log_mutex, which is held over the     *)
-(* append and the sync, and then that load.                                                         *)
+(* DBImpl::WriteGroupToWAL, pipelined: the load of first_error, which the leader of the memtable   *)
+(* queue may store meanwhile. DBImpl::ConcurrentWriteGroupToWAL, two queues: the lock of           *)
+(* log_mutex, which is held over the append and the sync, and then that load. Others see the lock: *)
+(* the leader of the other queue waits for it.                                                     *)
 WriteToWAL_FirstError(t) ==
   /\ pc[t] = "WriteToWAL_FirstError"
   /\ log_mutex = NULL
@@ -90,9 +91,9 @@ WriteToWAL_FirstError(t) ==
   /\ UNCHANGED <<sequence, status, locals, lifetime_ok, log, synced, allocated_sequence, checkpoint, memtable>>
   /\ UNCHANGED <<last_sequence, first_error, outcome, failed>>
 
-(* DBImpl::WriteGroupToWAL: the callbacks have run; the writers whose callback did not fail become  *)
-(* one record of the log. Not pipelined, first_error belongs to the leader, who refuses here. Others *)
-(* see nothing of either: the log belongs to the leader.                                            *)
+(* DBImpl::WriteGroupToWAL: the callbacks have run; the writers whose callback did not fail become *)
+(* one record of the log. Not pipelined, first_error belongs to the leader, who refuses here.      *)
+(* Others see nothing of either: the log belongs to the leader.                                    *)
 WriteToWAL(t) ==
   /\ pc[t] = "WriteToWAL"
   /\ Queue!Touch(Members(t))
@@ -110,9 +111,9 @@ WriteToWAL(t) ==
   /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running, status>>
   /\ UNCHANGED <<tail_seen, synced, checkpoint, memtable, last_sequence, first_error, outcome, failed>>
 
-(* DBImpl::WriteGroupToWAL: fdatasync of the log, if the leader has sync: of all its records, also   *)
-(* those of the other queue. Behind an error of the log it makes nothing durable, whatever it       *)
-(* returns: so none may overlap one that fails.                                                     *)
+(* DBImpl::WriteGroupToWAL: fdatasync of the log, if the leader has sync: of all its records, also *)
+(* those of the other queue. Behind an error of the log it makes nothing durable, whatever it      *)
+(* returns: so none may overlap one that fails. Others see nothing of it; a power loss does.       *)
 WriteToWAL_Sync(t) ==
   /\ pc[t] = "WriteToWAL_Sync"
   /\ synced' = IF first_error = "WalError" THEN synced ELSE Len(log)
@@ -132,7 +133,8 @@ FailGroup(t) ==
   /\ failed' = failed \cup Concerned(t)
 
 (* Environment: the append fails (what it left in the log is torn), or the sync (the record is in  *)
-(* the log, whether on the disk nobody knows): DBImpl::WALIOStatusCheck poisons the path.          *)
+(* the log, whether on the disk nobody knows): DBImpl::WALIOStatusCheck poisons the path. Others   *)
+(* see first_error: every later leader refuses.                                                    *)
 WalError(t) ==
   /\ WalErrors
   /\ \/ /\ pc[t] = "WriteToWAL"
@@ -147,7 +149,8 @@ WalError(t) ==
   /\ UNCHANGED <<sequence, status, locals, lifetime_ok, log, synced, allocated_sequence, checkpoint, memtable>>
   /\ UNCHANGED <<last_sequence, outcome>>
 
-(* A pre-release callback fails: the write is in the log, so the whole group fails. *)
+(* PreReleaseCallback::Callback fails: the write is in the log, so the whole group fails. Others   *)
+(* see first_error: every later leader refuses.                                                    *)
 PreReleaseError(t) ==
   /\ pc[t] = "PreReleaseError"
   /\ PoisonBy("PreReleaseError")
@@ -167,8 +170,9 @@ LinkGroup_SetState(t) == Queue!LinkGroup_SetState(t) /\ UNCHANGED rest
 ExitAsBatchGroupLeader_AwaitState(t) == Queue!ExitAsBatchGroupLeader_AwaitState(t) /\ UNCHANGED rest
 EnterAsMemTableWriter(t) == Queue!EnterAsMemTableWriter(t) /\ UNCHANGED rest
 
-(* The load of first_error: behind a group that failed none is published, or its sequence would pass *)
-(* the failed batch.                                                                                *)
+(* DBImpl::PipelinedWriteImpl: the load of first_error: behind a group that failed none is         *)
+(* published, or its sequence would pass the failed batch. Others see nothing of it. (RocksDB has  *)
+(* no such look: L7.)                                                                              *)
 EnterAsMemTableWriter_FirstError(t) ==
   /\ pc[t] = "EnterAsMemTableWriter_FirstError"
   /\ IF Poisoned
@@ -194,8 +198,8 @@ CompleteParallelMemTableWriter_AwaitState(t) ==
 InsertsOwn(t) == state[t] = "STATE_PARALLEL_MEMTABLE_WRITER"
 Inserting(t) == IF InsertsOwn(t) THEN Me(t) ELSE cursor[t]
 
-(* WriteBatchInternal::InsertInto: the batch of one writer: of each by the leader, oldest first, or *)
-(* its own by a parallel writer. Readers do not see it: it is newer than last_sequence.             *)
+(* WriteBatchInternal::InsertInto: the batch of one writer: of each by the leader, oldest first,   *)
+(* or its own by a parallel writer. Others see nothing of it: it is newer than last_sequence.      *)
 InsertInto(t) ==
   /\ pc[t] = "InsertInto"
   /\ Queue!Touch({Inserting(t)})
@@ -206,9 +210,10 @@ InsertInto(t) ==
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, tail_seen>>
   /\ UNCHANGED <<wal, last_sequence, first_error, outcome, failed>>
 
-(* Environment: the insert fails. The record is in the log, a part of the batch may be in the       *)
-(* memtable, and neither is ever published. A parallel writer tells its leader's group, under his   *)
-(* state_mutex, which nobody holds for longer than that.                                            *)
+(* Environment: WriteBatchInternal::InsertInto fails. The record is in the log, a part of the      *)
+(* batch may be in the memtable, and neither is ever published. A parallel writer tells its        *)
+(* leader's group, under his state_mutex, which nobody holds for longer than that. Others see it   *)
+(* there: who finishes last.                                                                       *)
 MemTableError(t) ==
   /\ MemTableErrors
   /\ pc[t] = "InsertInto"
@@ -220,8 +225,8 @@ MemTableError(t) ==
   /\ UNCHANGED <<sequence, status, tail_seen, wal, memtable, last_sequence, first_error, outcome>>
 
 -----------------------------------------------------------------------------
-(* VersionSet::SetLastSequence: the release store with which readers see the group, whole. By its   *)
-(* leader or his delegate.                                                                          *)
+(* VersionSet::SetLastSequence: the release store of last_sequence, by the leader of the group or  *)
+(* his delegate. Others see the group, whole: every reader.                                        *)
 SetLastSequence(t) ==
   /\ pc[t] = "SetLastSequence"
   /\ Queue!Touch({write_group[t]})
@@ -230,13 +235,15 @@ SetLastSequence(t) ==
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals>>
   /\ UNCHANGED <<wal, memtable, first_error, outcome, failed>>
 
-(* A group that failed, where another leader may have poisoned the path: the load of first_error. *)
+(* DBImpl::HandleMemTableInsertFailure, where another leader may have poisoned the path: the load  *)
+(* of first_error. Others see nothing of it.                                                       *)
 SetLastSequence_FirstError(t) ==
   /\ pc[t] = "SetLastSequence_FirstError"
   /\ Goto(t, IF Poisoned THEN Queue!ExitLabel ELSE "Poison")
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok, path>>
 
-(* In its place, if an insert failed: the CAS of first_error. From here on every leader refuses. *)
+(* DBImpl::HandleMemTableInsertFailure, in the place of SetLastSequence: the CAS of first_error.   *)
+(* Others see it: from here on every leader refuses.                                               *)
 Poison(t) ==
   /\ pc[t] = "Poison"
   /\ PoisonBy("MemTableError")
@@ -264,7 +271,8 @@ ExitAsMemTableWriter_CompleteLeader(t) == Queue!ExitAsMemTableWriter_CompleteLea
 FinalStatus(t) ==
   IF Me(t) \in CallbackFails /\ status[t] # "Incomplete" THEN "CallbackFailed" ELSE status[t]
 
-(* DBImpl::Write returns to its caller: the WriteResult. An unbatched call takes back its relief. *)
+(* DBImpl::Write returns to its caller: the WriteResult. An unbatched call takes back its relief.  *)
+(* Others see relief.                                                                              *)
 Write_Return(t) ==
   /\ Queue!Write_Return(t)
   /\ outcome' =
@@ -288,8 +296,8 @@ StallOrRefuse(t) ==
   THEN Queue!Incomplete(t)
   ELSE Goto(t, "BeginWriteStall") /\ UNCHANGED group_status
 
-(* DBImpl::PreprocessWrite: the look at the size of the log, which belongs to the leader (two queues: *)
-(* to the holder of log_mutex), and the load of relief.                                             *)
+(* DBImpl::PreprocessWrite: the look at the size of the log, which belongs to the leader (two      *)
+(* queues: to the holder of log_mutex), and the load of relief. Others see nothing of it.          *)
 PreprocessWrite(t) ==
   /\ pc[t] = "PreprocessWrite"
   /\ log_mutex = NULL
@@ -301,7 +309,8 @@ PreprocessWrite(t) ==
   /\ UNCHANGED <<queue_vars, links, write_group, group_leader, last_writer, group_size, running>>
   /\ UNCHANGED <<sequence, status, locals, lifetime_ok, path>>
 
-(* The load of first_error, where another leader may store it. *)
+(* DBImpl::PreprocessWrite: the load of first_error, where another leader may store it. Others see *)
+(* nothing of it.                                                                                  *)
 PreprocessWrite_FirstError(t) ==
   /\ pc[t] = "PreprocessWrite_FirstError"
   /\ IF Poisoned
@@ -325,7 +334,8 @@ LinkOne_NoSlowdown(t) ==
   /\ InItsQueue(t, Queue!LinkOne_NoSlowdown(t), Nonmem!LinkOne_NoSlowdown(t))
   /\ UNCHANGED <<relief, path>>
 
-(* Who is to lead all queues adds to relief first: no stall waits for what waits for it. *)
+(* WriteThread::EnterUnbatched is to come: who is to lead all queues adds to relief first, so that *)
+(* no stall waits for what waits for it. Others see relief: the leader that stalls ends the stall. *)
 RunUnbatched(t) ==
   /\ pc[t] = "RunUnbatched"
   /\ relief' = relief + 1
@@ -340,8 +350,9 @@ WaitForMemTableWriters_LinkOne(t) == Queue!WaitForMemTableWriters_LinkOne(t) /\ 
 WaitForMemTableWriters_AwaitState(t) == Queue!WaitForMemTableWriters_AwaitState(t) /\ UNCHANGED rest
 WaitForMemTableWriters_Store(t) == Queue!WaitForMemTableWriters_Store(t) /\ UNCHANGED rest
 
-(* DBImpl::Close, by who leads all queues: the log is synced, and the CAS of first_error makes every *)
-(* later leader refuse. The sync may fail; a path that is poisoned already gives back its error.    *)
+(* DBImpl::Close, by who leads all queues: the log is synced, and the CAS of first_error makes     *)
+(* every later leader refuse. The sync may fail; a path that is poisoned already gives back its    *)
+(* error. Others see first_error.                                                                  *)
 Close(t) ==
   /\ pc[t] = "Close"
   /\ Queue!LeadsAll
@@ -359,7 +370,8 @@ Close(t) ==
   /\ UNCHANGED <<queue_vars, links, group, sequence, locals, lifetime_ok>>
   /\ UNCHANGED <<log, allocated_sequence, log_mutex, checkpoint, memtable, last_sequence, outcome, failed>>
 
-(* The Store's Checkpoint, by who leads all queues: what was logged is no longer needed. *)
+(* DBImpl::SwitchMemtable, for our Store::Checkpoint, by who leads all queues: what was logged is  *)
+(* no longer needed. Others see the size of the log, when they look at it next.                    *)
 Checkpoint(t) ==
   /\ pc[t] = "Checkpoint"
   /\ Queue!LeadsAll
@@ -368,8 +380,8 @@ Checkpoint(t) ==
   /\ UNCHANGED <<queue_vars, links, group, sequence, status, locals, lifetime_ok>>
   /\ UNCHANGED <<log, synced, allocated_sequence, log_mutex, memtable, last_sequence, first_error, outcome, failed>>
 
-(* A checkpoint begins, if somebody wants one: no fairness. Its pointers name the first incarnation   *)
-(* each time, so that the states are finitely many.                                                 *)
+(* Environment: somebody wants a checkpoint (Store::Checkpoint): no fairness. Others see nothing   *)
+(* of it. Its pointers name the first incarnation each time, so that the states are finitely many. *)
 BeginCheckpoint(t) ==
   /\ t \in Checkpointers
   /\ pc[t] = "Write"

@@ -14,7 +14,7 @@ EXTENDS MemTableWriters
 
 -----------------------------------------------------------------------------
 (* WriteThread::EnterUnbatched: it leads the queue. Others see nothing of it. What its second      *)
-(* Writer has to do begins.                                                                         *)
+(* Writer has to do begins.                                                                        *)
 EnterUnbatched(t, exclusive) ==
   /\ pc[t] = "EnterUnbatched"
   /\ pc' = [f \in Frames |->
@@ -31,14 +31,15 @@ LeadsAll == HasSecond => pc["SECOND"] = (IF Pipelined THEN "Write" ELSE "ExitUnb
 LeaveAll(t) ==
   pc' = [f \in Frames |-> IF f = t \/ (f = "SECOND" /\ TwoQueues) THEN "ExitAsBatchGroupLeader" ELSE pc[f]]
 
-(* WriteThread::WaitForMemTableWriters: the load of newest_memtable_writer. Nobody can link into    *)
-(* that queue, because the caller leads the other.                                                  *)
+(* WriteThread::WaitForMemTableWriters: the load of newest_memtable_writer. Others see nothing of  *)
+(* it. Nobody can link into that queue, because the caller leads the other.                        *)
 WaitForMemTableWriters(t) ==
   /\ pc[t] = "WaitForMemTableWriters"
   /\ Goto(t, IF newest_memtable_writer = NULL THEN "Write" ELSE "WaitForMemTableWriters_LinkOne")
   /\ UNCHANGED <<incarnation, tails, state, links, write_group, result, group, locals, history>>
 
-(* The CAS that links the marker. It may find that the queue has become empty. *)
+(* WriteThread::WaitForMemTableWriters, LinkOne: the CAS that links the marker; it may find that   *)
+(* the queue has become empty. Others see the marker at the tail: the leader of that queue.        *)
 WaitForMemTableWriters_LinkOne(t) ==
   /\ pc[t] = "WaitForMemTableWriters_LinkOne"
   /\ link_older' = [link_older EXCEPT ![t] = newest_memtable_writer]
@@ -47,14 +48,16 @@ WaitForMemTableWriters_LinkOne(t) ==
              ELSE "WaitForMemTableWriters_AwaitState")
   /\ UNCHANGED <<incarnation, newest_writer, state, link_newer, write_group, result, group, locals, history>>
 
-(* AwaitState: the marker is made leader by the last group before it. *)
+(* WriteThread::WaitForMemTableWriters, AwaitState: the marker is made leader by the last group    *)
+(* before it. Others see nothing of it.                                                            *)
 WaitForMemTableWriters_AwaitState(t) ==
   /\ pc[t] = "WaitForMemTableWriters_AwaitState"
   /\ state[t] = "STATE_MEMTABLE_WRITER_LEADER"
   /\ Goto(t, "WaitForMemTableWriters_Store")
   /\ UNCHANGED <<incarnation, tails, state, links, write_group, result, group, locals, history>>
 
-(* The store of null: the queue is empty; the marker dies. *)
+(* WriteThread::WaitForMemTableWriters: the store of null: the queue is empty; the marker dies.    *)
+(* Others see the tail, once t has left the main queue.                                            *)
 WaitForMemTableWriters_Store(t) ==
   /\ pc[t] = "WaitForMemTableWriters_Store"
   /\ newest_memtable_writer' = NULL
@@ -92,8 +95,8 @@ GotoFailing(t, w) ==
   /\ cursor' = [cursor EXCEPT ![t] = w]
   /\ Goto(t, IF w = NULL THEN "EndWriteStall" ELSE "BeginWriteStall_CompleteWriter")
 
-(* WriteThread::BeginWriteStall: the CAS of newest_writer to write_stall_dummy_. From here on nobody *)
-(* links: LinkOne waits, or fails.                                                                  *)
+(* WriteThread::BeginWriteStall: the CAS of newest_writer to write_stall_dummy_. Others see the    *)
+(* dummy at the tail: from here on nobody links, LinkOne waits, or fails.                          *)
 BeginWriteStall(t) ==
   /\ pc[t] = "BeginWriteStall"
   /\ Touch(Range(QueuedFrom(newest_writer, t)))
@@ -108,8 +111,9 @@ BeginWriteStall(t) ==
 Relinked(older, newer) ==
   IF link_newer[Address(older)] = NULL THEN link_newer ELSE [link_newer EXCEPT ![Address(older)] = newer]
 
-(* SetState of one queued writer with no_slowdown, newest first, which is taken out of the queue    *)
-(* before; its link_older is read before.                                                           *)
+(* WriteThread::BeginWriteStall: SetState of one queued writer with no_slowdown, newest first,     *)
+(* which is taken out of the queue before; its link_older is read before. Others see it: that      *)
+(* writer, who returns.                                                                            *)
 BeginWriteStall_CompleteWriter(t) ==
   /\ pc[t] = "BeginWriteStall_CompleteWriter"
   /\ LET w == cursor[t]
@@ -123,7 +127,8 @@ BeginWriteStall_CompleteWriter(t) ==
          /\ GotoFailing(t, NewestNoSlowdown(older, t))
   /\ UNCHANGED <<incarnation, tails, write_group, sequence, group, tail_seen, arrival>>
 
-(* WriteThread::EndWriteStall: the exchange of newest_writer, under stall_mutex_; who waited links. *)
+(* WriteThread::EndWriteStall: the exchange of newest_writer, under stall_mutex_. Others see the   *)
+(* tail: who waited links.                                                                         *)
 EndWriteStall(t) ==
   /\ pc[t] = "EndWriteStall"
   /\ LET newest == link_older[STALL]
@@ -134,7 +139,8 @@ EndWriteStall(t) ==
   /\ Goto(t, "EnterAsBatchGroupLeader")
   /\ UNCHANGED <<incarnation, newest_memtable_writer, state, write_group, result, group, locals, arrival>>
 
-(* WriteThread::LinkOne, while the queue is stalled: a writer with no_slowdown fails, unlinked. *)
+(* WriteThread::LinkOne, while the queue is stalled: a writer with no_slowdown fails, unlinked.    *)
+(* Others see nothing of it.                                                                       *)
 LinkOne_NoSlowdown(t) ==
   /\ pc[t] = "LinkOne"
   /\ newest_writer = StallDummy

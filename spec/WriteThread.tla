@@ -35,7 +35,7 @@ CONSTANTS
   DUMMY           \* pipelined: the address of the Writer that holds a leaving group's place
 
 VARIABLES
-  pc,             \* where a thread stands: the name of its next action; "Write": no write in flight
+  pc,             \* where a thread stands: the name of its next action; by the thread; "Write": none in flight
   incarnation,    \* the number of the thread's current or last write; by Write
   newest_writer,  \* tail of the queue; by CAS: LinkOne, and the leader to graft and to leave
   newest_memtable_writer,  \* pipelined: tail of the memtable queue; by CAS: LinkGroup, its leader to leave
@@ -56,8 +56,8 @@ VARIABLES
   tail_seen,      \* EnterAsBatchGroupLeader: the tail that it loaded, which the graft expects
   cursor,         \* the Writer at which it stands: newest skipped, next to insert, next to wake
   \* history, for the properties alone
-  arrival,        \* the writers in flight, in the order of their LinkOne
-  lifetime_ok     \* FALSE once a dead Writer was dereferenced
+  arrival,        \* the writers in flight, in the order of their LinkOne; by LinkOne, Write_Return
+  lifetime_ok     \* FALSE once a dead Writer was dereferenced; by who does that
 
 Parallel == "allow_concurrent_memtable_write" \in Options
 Pipelined == "enable_pipelined_write" \in Options
@@ -231,7 +231,7 @@ TakeGroup(t, members) ==
 (* Who is to lead all queues ends a stall first. *)
 BeginLabel(w) == IF Stalls /\ IsUnbatched(w) THEN "RunUnbatched" ELSE "LinkOne"
 
-(* DBImpl::Write: the next write of t begins; its Writer is constructed. Nobody else can see it. *)
+(* DBImpl::Write: the next write of t begins; its Writer is constructed. Others see nothing of it. *)
 Write(t) ==
   /\ pc[t] = "Write"
   /\ incarnation[t] < Writes
@@ -239,8 +239,9 @@ Write(t) ==
   /\ Goto(t, BeginLabel(<<t, incarnation[t] + 1>>))
   /\ UNCHANGED <<tails, state, links, write_group, result, group, locals, history>>
 
-(* WriteThread::LinkOne: the CAS of newest_writer that succeeds. From here on the leader sees it.    *)
-(* While the queue is stalled nobody links: the wait under stall_mutex_ is this guard.              *)
+(* WriteThread::LinkOne: the CAS of newest_writer that succeeds. Others see the new tail, and the  *)
+(* leader, from it, this Writer. While the queue is stalled nobody links: the wait under           *)
+(* stall_mutex_ is this guard.                                                                     *)
 LinkOne(t) ==
   /\ pc[t] = "LinkOne"
   /\ newest_writer # StallDummy
@@ -257,7 +258,8 @@ LeaderLabel(t) ==
   ELSE IF Stalls THEN "PreprocessWrite"
   ELSE "EnterAsBatchGroupLeader"
 
-(* WriteThread::JoinBatchGroup: it found the queue empty, so it leads. *)
+(* WriteThread::JoinBatchGroup, SetState: it found the queue empty, so it leads. Others see        *)
+(* nothing of it: nobody looks at the state of a leader.                                           *)
 JoinBatchGroup(t) ==
   /\ pc[t] = "JoinBatchGroup"
   /\ state' = [state EXCEPT ![t] = "STATE_GROUP_LEADER"]
@@ -275,7 +277,7 @@ Called(t) ==
     [] state[t] = "STATE_PARALLEL_MEMTABLE_WRITER" -> InsertLabel(t)
     [] state[t] = "STATE_COMPLETED" -> "Write_Return"
 
-(* WriteThread::AwaitState: the load of its own state that sees a goal. *)
+(* WriteThread::AwaitState: the load of its own state that sees a goal. Others see nothing of it. *)
 JoinBatchGroup_AwaitState(t) ==
   /\ pc[t] = "JoinBatchGroup_AwaitState"
   /\ state[t] # "STATE_INIT"
@@ -288,9 +290,9 @@ WriteToWAL_Label(t) ==
   ELSE IF SharesFirstError THEN "WriteToWAL_FirstError"
   ELSE "WriteToWAL"
 
-(* WriteThread::EnterAsBatchGroupLeader: the load of newest_writer. Up to the tail that it saw, the *)
-(* leader makes the missing link_newer, takes the compatible writers into its group, and links the  *)
-(* skipped ones behind them. Others see nothing of it.                                              *)
+(* WriteThread::EnterAsBatchGroupLeader: the load of newest_writer. Up to the tail that it saw,    *)
+(* the leader makes the missing link_newer, takes the compatible writers into its group, and links *)
+(* the skipped ones behind them. Others see nothing of it.                                         *)
 EnterAsBatchGroupLeader(t) ==
   /\ pc[t] = "EnterAsBatchGroupLeader"
   /\ LET newer == CreateMissingNewerLinks(newest_writer, link_newer)
@@ -309,9 +311,10 @@ EnterAsBatchGroupLeader(t) ==
                  /\ cursor' = [cursor EXCEPT ![t] = skipped[Len(skipped)]]
   /\ UNCHANGED <<incarnation, tails, state, result, arrival>>
 
-(* WriteThread::EnterAsBatchGroupLeader: the strong CAS of newest_writer from the tail seen to the  *)
-(* newest skipped writer. If it failed, writers came since: the oldest of them, which linked behind *)
-(* the tail seen, is put behind the newest skipped writer.                                          *)
+(* WriteThread::EnterAsBatchGroupLeader: the strong CAS of newest_writer from the tail seen to the *)
+(* newest skipped writer. If it failed, writers came since: the oldest of them, which linked       *)
+(* behind the tail seen, is put behind the newest skipped writer. Others see the tail, if the CAS  *)
+(* changed it.                                                                                     *)
 EnterAsBatchGroupLeader_Graft(t) ==
   /\ pc[t] = "EnterAsBatchGroupLeader_Graft"
   /\ IF SameAddress(newest_writer, tail_seen[t])
@@ -348,9 +351,10 @@ HandOff(t, last) ==
       /\ Goto(t, "ExitAsBatchGroupLeader_SetState")
       /\ UNCHANGED newest_writer
 
-(* WriteThread::ExitAsBatchGroupLeader: the strong CAS of newest_writer from last_writer to null    *)
-(* empties the queue; or the load, or the CAS that failed, saw newer writers: then the one behind   *)
-(* last_writer is cut off from the group, to lead next. By the leader or its delegate.              *)
+(* WriteThread::ExitAsBatchGroupLeader: the strong CAS of newest_writer from last_writer to null   *)
+(* empties the queue; or the load, or the CAS that failed, saw newer writers: then the one behind  *)
+(* last_writer is cut off from the group, to lead next. By the leader or its delegate. Others see  *)
+(* the tail: who links to null leads.                                                              *)
 ExitAsBatchGroupLeader(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader"
   /\ ~Pipelined /\ ~IsUnbatched(Me(t))
@@ -364,6 +368,7 @@ ExitAsBatchGroupLeader(t) ==
   /\ UNCHANGED <<incarnation, newest_memtable_writer, state, write_group, sequence, group, tail_seen, arrival>>
 
 (* WriteThread::SetState of the next leader: the queue is his, before the followers are completed. *)
+(* Others see it: that writer, and no other.                                                       *)
 ExitAsBatchGroupLeader_SetState(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_SetState"
   /\ Touch({cursor[t]})
@@ -374,8 +379,9 @@ ExitAsBatchGroupLeader_SetState(t) ==
      ELSE GotoFollowers(t)
   /\ UNCHANGED <<incarnation, tails, links, write_group, result, group, tail_seen, arrival>>
 
-(* WriteThread::SetState of one follower. It may return, and its Writer die, at once: link_older is *)
-(* read before. A delegate completes itself in its turn, and the leader last.                       *)
+(* WriteThread::SetState of one follower. Others see it: that follower, who may return, and its    *)
+(* Writer die, at once: link_older is read before. A delegate completes itself in its turn, and    *)
+(* the leader last.                                                                                *)
 ExitAsBatchGroupLeader_CompleteFollower(t) ==
   /\ pc[t] = "ExitAsBatchGroupLeader_CompleteFollower"
   /\ ~Pipelined
@@ -391,7 +397,8 @@ ExitAsBatchGroupLeader_CompleteFollower(t) ==
                     ELSE "ExitAsBatchGroupFollower")
   /\ UNCHANGED <<incarnation, tails, links, write_group, sequence, group, tail_seen, arrival>>
 
-(* The call returns: its Writer, and the WriteGroup that it led, are dead; their memory is free. *)
+(* DBImpl::Write: the call returns: its Writer, and the WriteGroup that it led, are dead; their    *)
+(* memory is free. Others see nothing of it: nobody may hold a pointer to them.                    *)
 Write_Return(t) ==
   /\ pc[t] = "Write_Return"
   /\ state' = [state EXCEPT ![t] = "STATE_INIT"]
