@@ -156,6 +156,9 @@ class Bounds:
         head = f"---- MODULE {SMALLER} ----\nEXTENDS {self.module}\n"
         return head + "\n".join(lines) + "\n====\n", text
 
+    def without_fault(self):
+        return Bounds(self.module, without_fault(self.text), self.workloads)
+
     def job(self, name):
         module, text = self.files()
         path = WORK / "smaller" / name / f"{SMALLER}.tla"
@@ -169,11 +172,19 @@ def fault_bounds(name, entry):
 
 
 def judge_smaller(name, bounds, outcome):
-    """A fault at bounds smaller than its own. Some are none: an assumption or an expression of the spec fails."""
-    what = f"fault {name}, smaller"
+    """A fault at bounds smaller than its own. Some are none: an assumption or an expression of the spec fails
+    there; or the spec itself does, as its control shows."""
+    what = f"fault {name} at {bounds.describe()}"
     if outcome.code == INCOMPLETE:
-        return row(what, bounds.describe(), f"INCOMPLETE: {outcome.stopped}", outcome), INCOMPLETE
-    if outcome.code in DIES:
-        return row(what, bounds.describe(), "FAILED: it dies here already", outcome), outcome.code
-    result = "ok: it passes" if outcome.code == 0 else "ok: no bounds for it"
-    return row(what, bounds.describe(), result, outcome), OK
+        return row(what, bounds.describe(), "INCOMPLETE: TLC was stopped", outcome), INCOMPLETE
+    result = "it passes" if outcome.code == 0 else "it dies" if outcome.code in DIES else "no bounds for it"
+    return row(what, bounds.describe(), f"ok: {result}", outcome), OK
+
+
+def judge_smaller_control(name, bounds, outcome):
+    what = f"control {name} at {bounds.describe()}"
+    if outcome.code == INCOMPLETE:
+        return row(what, bounds.describe(), "INCOMPLETE: TLC was stopped", outcome), INCOMPLETE
+    if outcome.code == 0:
+        return row(what, bounds.describe(), "FAILED: its bounds are not the smallest", outcome), SAFETY
+    return row(what, bounds.describe(), "ok: no bounds for it, the spec itself fails", outcome), OK

@@ -197,9 +197,14 @@ class Smallest(unittest.TestCase):
 
     def test_judgement(self):
         bounds = tlc_faults.Bounds.of("Faults", CONFIG)
-        for code, result, earned in ((0, "ok: it passes", 0), (12, "FAILED: it dies here already", 12),
-                                     (10, "ok: no bounds for it", 0), (tlc_run.INCOMPLETE, "INCOMPLETE", 2)):
-            row, code = tlc_faults.judge_smaller("x", bounds, outcome(code, CLEAN))
+        for judge, code, result, earned in (
+                (tlc_faults.judge_smaller, 0, "ok: it passes", 0), (tlc_faults.judge_smaller, 12, "ok: it dies", 0),
+                (tlc_faults.judge_smaller, 10, "ok: no bounds for it", 0),
+                (tlc_faults.judge_smaller, tlc_run.INCOMPLETE, "INCOMPLETE", 2),
+                (tlc_faults.judge_smaller_control, 0, "FAILED: its bounds are not the smallest", 12),
+                (tlc_faults.judge_smaller_control, 11, "ok: no bounds for it", 0),
+                (tlc_faults.judge_smaller_control, tlc_run.INCOMPLETE, "INCOMPLETE", 2)):
+            row, code = judge("x", bounds, outcome(code, CLEAN))
             self.assertEqual((row["result"][:len(result)], code), (result, earned))
 
 
