@@ -94,11 +94,12 @@ HasDummy(t) == pc[t] \in {"ExitAsBatchGroupLeader_CompleteFollower", "ExitAsBatc
                           "LinkGroup", "LinkGroup_SetState", "ExitAsBatchGroupLeader"}
 
 InFlight(t) == pc[t] # "Write"
-Live(p) == /\ p # NULL
-           /\ IF p = Dummy
-              THEN \E t \in Threads : HasDummy(t)
-              ELSE \/ Address(p) \in StallDummies
-                   \/ InFlight(Address(p)) /\ incarnation[Address(p)] = p[2]
+Live(p) ==
+  /\ p # NULL
+  /\ IF p = Dummy
+     THEN \E t \in Threads : HasDummy(t)
+     ELSE \/ Address(p) \in StallDummies
+          \/ InFlight(Address(p)) /\ incarnation[Address(p)] = p[2]
 
 (* Writer::ShouldWriteToWAL, ::ShouldWriteToMemtable, as long as its status is OK. *)
 Logs(w) == w \notin CallbackFails
@@ -429,12 +430,13 @@ Leads(t) ==
   \/ ~Pipelined /\ (running[t] > 0 \/ Finishing(t))
 
 (* Queued, in no group, not logged, and not made leader. *)
-Waiting(p) == /\ Live(p)
-              /\ p \in QueueWrites
-              /\ pc[Address(p)] = "JoinBatchGroup_AwaitState"
-              /\ state[Address(p)] = "STATE_INIT"
-              /\ write_group[Address(p)] = NULL
-              /\ sequence[Address(p)] = 0
+Waiting(p) ==
+  /\ Live(p)
+  /\ p \in QueueWrites
+  /\ pc[Address(p)] = "JoinBatchGroup_AwaitState"
+  /\ state[Address(p)] = "STATE_INIT"
+  /\ write_group[Address(p)] = NULL
+  /\ sequence[Address(p)] = 0
 RECURSIVE WaitingUpTo(_)
 WaitingUpTo(p) ==
   IF p = NULL \/ p = Dummy THEN <<>>

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The spec's comments: of every action, which function of RocksDB it is and what other threads see of it;
-of every variable, who may write it."""
+"""How the spec is written: of every action a comment says which function of RocksDB it is and what other
+threads see of it, of every variable who may write it; bullets stand below what they define."""
 
 import re
 import sys
@@ -62,6 +62,20 @@ def unwritten(spec):
                 heading = comment
             elif "," not in name and not re.search(r"\bby\b", f"{comment} {heading}"):
                 yield f"{module}!{name}"
+
+
+def bullets_beside_definition(text):
+    """Definitions whose bullets begin on their first line: an ELSE in the last would swallow what follows."""
+    return re.findall(r"^(\w+)(?:\(.*\))? == (?:/\\|\\/)", text, re.M)
+
+
+class Bullets(unittest.TestCase):
+    def test_one_style(self):
+        for path in SPEC.rglob("*.tla"):
+            self.assertEqual(bullets_beside_definition(path.read_text()), [], path.name)
+
+    def test_the_other_is_found(self):
+        self.assertEqual(bullets_beside_definition("A ==\n  /\\ x\nB(t) == /\\ x\n        /\\ y\n"), ["B"])
 
 
 class Comments(unittest.TestCase):
