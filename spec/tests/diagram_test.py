@@ -2,6 +2,7 @@
 """The pictures of spec/diagrams: an edge that is gone is named, and so is a state that is no longer reached."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,20 @@ SPEC = Path(__file__).resolve().parent.parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SPEC))
 import tlc_diagram  # noqa: E402
-from tlc_diagram import Edge, dot_text, edges_of, first_difference, lacks  # noqa: E402
+from tlc_diagram import (Edge, dot_text, edges_of, expected_actions, first_difference, lacks,  # noqa: E402
+                         writer_states)
 from tlc_run import JAR  # noqa: E402
 
 INIT, LEADER = ("STATE_INIT", "JoinBatchGroup"), ("STATE_GROUP_LEADER", "EnterAsBatchGroupLeader")
 JOIN = Edge(INIT, LEADER, "JoinBatchGroup", True)
 LEAVE = Edge(LEADER, ("STATE_COMPLETED", "Write_Return"), "ExitAsBatchGroupLeader", True)
+
+
+def edges_in(picture):
+    """The edges of the committed picture."""
+    text = (SPEC / "diagrams" / f"{picture}.dot").read_text()
+    found = re.findall(r'^  "(.*) (\w+)" -> "(.*) (\w+)" \[label="(\w+)"', text, re.M)
+    return {Edge((a, b), (c, d), action, True) for a, b, c, d, action in found}
 
 
 class Committed(unittest.TestCase):
@@ -66,6 +75,21 @@ class Projection(unittest.TestCase):
     def test_what_is_not_reached_is_named(self):
         self.assertEqual(lacks("serial", {JOIN, LEAVE}, {"JoinBatchGroup"}), [])
         self.assertEqual(lacks("serial", {JOIN}, {"LinkOne"}), ["STATE_COMPLETED", "LinkOne"])
+
+    def test_of_each_picture_every_state_is_needed(self):
+        for picture in tlc_diagram.PICTURES:
+            edges, states = edges_in(picture), writer_states(picture)
+            self.assertEqual(lacks(picture, edges, expected_actions(picture)), [], picture)
+            for state in states:
+                without = {edge for edge in edges if state not in (edge.source[0], edge.target[0])}
+                self.assertEqual(lacks(picture, without, set())[:1], [state], picture)
+
+    def test_of_each_picture_every_action_is_needed(self):
+        for picture in tlc_diagram.PICTURES:
+            edges = edges_in(picture)
+            for action in expected_actions(picture):
+                without = {edge for edge in edges if edge.action != action}
+                self.assertIn(action, lacks(picture, without, expected_actions(picture)))
 
 
 class DeletedTransition(unittest.TestCase):
