@@ -53,8 +53,9 @@ Submit(w) ==
   /\ UNCHANGED <<log_vars, reader_vars>>
 
 (* The orders in which a set of writes may stand in a group. *)
+RECURSIVE Orders(_)
 Orders(writes) ==
-  {s \in [1..Cardinality(writes) -> writes] : \A i, j \in DOMAIN s : i # j => s[i] # s[j]}
+  IF writes = {} THEN {<<>>} ELSE UNION {{Append(order, w) : order \in Orders(writes \ {w})} : w \in writes}
 
 (* Some of the pending writes are appended to the log, as one group, in some order. *)
 AppendGroup ==

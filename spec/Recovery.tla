@@ -390,5 +390,8 @@ WholeContract == INSTANCE AtomicWrites WITH
              IF Len(seen[r]) < BatchCount THEN <<>>
              ELSE IF \A key \in 1..BatchCount : seen[r][key] = seen[r][1] THEN <<seen[r][1]>>
              ELSE seen[r]]
-REFINES_AtomicWrites_Crash == WholeContract!Spec
+WholePromised == <<Promised, base, reading>>
+REFINES_AtomicWrites_Crash ==
+  WholeContract!Init
+  /\ [][WholePromised' = WholePromised \/ WholeContract!Next]_WholeContract!contract_vars
 =============================================================================

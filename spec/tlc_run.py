@@ -106,8 +106,8 @@ class Runner:
             return self.server_command(job)
         big = job.big
         jvm = ["-XX:+UseParallelGC"] if big else ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        return (["java", *jvm, *self.java(job), "tlc2.TLC", "-nowarning", "-coverage", "1", "-lncheck", "final",
-                 "-workers", str(self.options.workers if big else 1),
+        return (["java", *jvm, *self.java(job), "tlc2.TLC", "-nowarning", *(["-coverage", "1"] if job.coverage else []),
+                 "-lncheck", "final", "-workers", str(self.options.workers if big else 1),
                  "-metadir", str(job.directory / "meta"), "-config", job.config.name, *job.arguments,
                  str(job.module)])
 
@@ -214,7 +214,7 @@ class Runner:
 class Job:
     """One run: a root module, a configuration (a file, or `text` written to one), its directory."""
 
-    def __init__(self, kind, name, module, config, text=None, arguments=(), big=False):
+    def __init__(self, kind, name, module, config, text=None, arguments=(), big=False, coverage=False):
         self.name = name
         self.directory = WORK / kind / name
         self.module = module
@@ -223,6 +223,7 @@ class Job:
         self.text = text
         self.arguments = list(arguments)
         self.big = big
+        self.coverage = coverage  # TLC counts how often each action fires, at a third more of its time
 
 
 def module_path(kind, module):

@@ -452,6 +452,16 @@ Unlock_forgotten ==
 (* A stall leaves the queued writers with no_slowdown where they are (before RocksDB #4475). *)
 NewestNoSlowdown_none(p, t) == NULL
 
+(* Who waits for a stall to end takes it back and looks at the log again, relieved or not. *)
+EndWriteStall_polls(t) ==
+  /\ pc[t] = "EndWriteStall"
+  /\ newest_writer' = link_older["STALL"]
+  /\ link_newer' = Queue!Store(link_newer, link_older["STALL"], NULL)
+  /\ link_older' = [link_older EXCEPT !["STALL"] = NULL]
+  /\ Goto(t, "PreprocessWrite")
+  /\ UNCHANGED <<newest_memtable_writer, newest_nonmem_writer, relief, arrival, incarnation, state, group, sequence>>
+  /\ UNCHANGED <<status, locals, lifetime_ok, path>>
+
 (* A stall does not end when somebody waits to lead all queues. *)
 Relieved_by_poison == Poisoned
 

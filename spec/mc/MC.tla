@@ -1,6 +1,6 @@
 ---------------------------------- MODULE MC ----------------------------------
 (* The workloads of the configurations: which writes have an option. *)
-EXTENDS WritePathProperties, TLC
+EXTENDS WritePathProperties, Progress, TLC
 CONSTANTS t1, t2, t3, t4
 
 NoSync == {}
@@ -15,6 +15,7 @@ MixedSync == {<<t1, 2>>, <<t2, 1>>}
 AllSync == AllWrites
 SecondOfT1 == {<<t1, 2>>}
 SecondOfT2 == {<<t2, 2>>}
+OfT4 == {<<t4, 1>>}
 OfT2 == {<<t2, 1>>, <<t2, 2>>}
 FirstTwo == {<<t1, 1>>, <<t2, 1>>}
 (* Two-phase commit: t1 prepares and commits; t2 prepares and rolls back, or writes, then prepares. *)
@@ -26,4 +27,7 @@ PrepareTwice == {<<t1, 1>>, <<t2, 2>>}
 
 (* For safety without temporal properties, and workloads that do not tell threads apart. *)
 ThreadsAlike == Permutations(Threads)
+OthersAlike == Permutations(Threads \ {t3})
+ThreeAlike == Permutations({t1, t2, t3})
+TwoAlike == Permutations({t1, t2})
 =============================================================================
