@@ -29,7 +29,7 @@ UNCOUNTED = ("Init", "Done", "RecoveryInit", "OpenDone", "OpenEnvironment")
 # A step of the write path that a module wraps: the thread's pc named it.
 WRAPPED = ("OpenStep",)
 # Nobody's step, though it ends all of them.
-NOBODYS = ("Crash",)
+NOBODYS = ("Crash", "CrashAndRecover")
 # Mechanisms that are not a mode's own: it is enough that their actions fire in one mode.
 MECHANISM_ACTION = re.compile("PreprocessWrite|BeginWriteStall|EndWriteStall|LinkOne_NoSlowdown|PreReleaseError|"
                               "RunUnbatched|EnterUnbatched|WaitForMemTableWriters|Close$|Checkpoint|BeginCheckpoint")
@@ -216,8 +216,11 @@ def by_thread(variables, name):
 
 
 def standing(variables):
-    """Where each thread stands. In StateWord these are the owner and who sets its state."""
-    places = {**by_thread(variables, "pc"), **by_thread(variables, "setter")}
+    """Where each thread stands. In StateWord these are the owner and who sets its state; a reader has its
+    snapshot and what it has read."""
+    seen = by_thread(variables, "seen")
+    places = {reader: snapshot + seen[reader] for reader, snapshot in by_thread(variables, "snapshot").items()}
+    places |= {**by_thread(variables, "pc"), **by_thread(variables, "setter")}
     return {**places, "owner": variables["owner"]} if "owner" in variables else places
 
 

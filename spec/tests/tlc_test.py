@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """spec/tlc tells right from wrong: every judgement that it makes is shown able to fail."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import json
 import sys
+import tempfile
 import types
 import unittest
 from pathlib import Path
@@ -105,6 +108,23 @@ class Trace(unittest.TestCase):
     def test_a_crash_is_nobodys_step(self):
         step = tlc_text.trace_table(TRACE.replace("<LinkOne", "<Crash"))[1].split("|")
         self.assertEqual([cell.strip()[:5] for cell in step], ["2", "", "", "Crash"])
+
+    def test_a_reader_has_a_lane_of_its_own(self):
+        text = TRACE.replace("tail = NULL", "snapshot = (r1 :> <<>>)\n/\\ seen = (r1 :> <<>>)").replace(
+            "tail = <<t2, 1>>", "snapshot = (r1 :> <<2>>)\n/\\ seen = (r1 :> <<>>)").replace("<LinkOne", "<GetSnapshot")
+        step = tlc_text.trace_table(text.replace('t2 :> "JoinBatchGroup"', 't2 :> "Write"'))[1]
+        self.assertEqual([cell.strip() for cell in step.split("|")], ["2", "GetSnapshot", "", "", "snapshot[r1] := <<2>>"])
+
+    def test_what_fails_prints_its_counterexample(self):
+        with tempfile.TemporaryDirectory() as directory:
+            failed = types.SimpleNamespace(job=types.SimpleNamespace(directory=Path(directory)))
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                tlc.print_counterexample(failed)
+                (Path(directory) / "output.txt").write_text(TRACE)
+                tlc.print_counterexample(failed)
+        self.assertEqual([line.strip() for line in printed.getvalue().splitlines()],
+                         [line.strip() for line in tlc_text.trace_table(TRACE)])
 
     def test_a_step_in_a_loop_is_told_by_the_cursor(self):
         text = TRACE.replace('t2 :> "JoinBatchGroup"', 't2 :> "Write"')
