@@ -276,11 +276,23 @@ struct ConformOptions {
 void AddOptions(CLI::App& command, ConformOptions& o) {
   command.add_option("FILE", o.file, "the trace (NDJSON)")->required();
   command.add_option("--interleaving", o.interleaving_file,
-                     "write the order that was found, one line for each event: thread, action");
+                     "write the trace in the order that was found (spec/tlc trace takes it)");
   command.add_option("--json", o.json_file, "write the report");
   command.add_flag("--progress", o.progress, "progress lines on stderr");
   command.add_option("--limit", o.limit, "tried actions after which to give up (exit code 2)")
       ->check(CLI::PositiveNumber);
+}
+
+// The trace's own lines, in the order that was found; without the last one if it does not conform.
+bool WriteInterleaving(const ConformOptions& o, const Conformance& found) {
+  return WriteFile(o.interleaving_file, [&](std::ostream& stream) {
+    std::ifstream trace(o.file, std::ios::binary);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(trace, line);) lines.push_back(line);
+    stream << lines.front() << '\n';
+    for (const RecordedEvent* event : found.steps) stream << lines[event->line - 1] << '\n';
+    if (found.verdict == Conformance::Verdict::kConforms) stream << lines.back() << '\n';
+  });
 }
 
 // The row of a trace that was read; a failure sets the report's exit code.
@@ -303,13 +315,7 @@ ReportRow JudgeTrace(const ConformOptions& o, const RecordedTrace& trace, Report
     row.result = "FAILED: no interleaving explains " + found.what;
     report->Fail(ExitCode::kSafety);
   }
-  if (!WriteFile(o.interleaving_file, [&](std::ostream& stream) {
-        for (const RecordedEvent* event : found.steps) {
-          stream << TlaThread(event->thread) << ' ' << ActionName(event->action) << '\n';
-        }
-      })) {
-    report->Fail(ExitCode::kUsage);
-  }
+  if (!WriteInterleaving(o, found)) report->Fail(ExitCode::kUsage);
   return row;
 }
 

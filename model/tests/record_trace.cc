@@ -107,9 +107,11 @@ int Main(const std::vector<std::string>& arguments) {
   const std::uint64_t writes = std::stoull(arguments[3]);
   if (mode == stress::kModes.end()) return static_cast<int>(ExitCode::kUsage);
   // Groups have a few writers; one write in ten or so is synced.
-  TestLog log(fault == "log" ? threads * writes / 8 : 0,
-              fault == "sync" ? threads * writes / 30 : 0);
-  TestMemTable memtable(fault == "memtable" ? threads * writes / 3 : 0);
+  const auto middle = [&](std::string_view met, std::uint64_t parts) {
+    return fault == met ? std::max<std::uint64_t>(1, threads * writes / parts) : 0;
+  };
+  TestLog log(middle("log", 8), middle("sync", 30));
+  TestMemTable memtable(middle("memtable", 3));
   WritePathOptions options = mode->options;
   options.parallel_stride_threshold = 4;
   Path path(options, &log, &memtable, 100);
