@@ -181,6 +181,44 @@ TEST(Litmus, AUseThatIsNotOrderedBeforeTheDestructorIsSeen) {
   EXPECT_EQ(destroy(kStoreRelaxed), "DATA RACE");
 }
 
+// Thread 0 releases y, thread 1 changes it, thread 2 acquires what thread 1 left.
+Seen ReleaseThenChange(bool read_modify_write) {
+  return Explored(3, 1, [=](int thread) {
+    if (thread == 0) {
+      m->data.Set(1);
+      m->y.store(1, kStoreRelease);
+    } else if (thread == 1) {
+      static_cast<void>(m->y.Await(1, kLoadRelaxed, Where::current()));
+      if (read_modify_write) {
+        static_cast<void>(m->y.fetch_add(1, kAddRelaxed));
+      } else {
+        m->y.store(2, kStoreRelaxed);
+      }
+    } else if (m->y.load(kLoadAcquire) == 2) {
+      r[0] = m->data.Get();
+    }
+  });
+}
+
+TEST(Litmus, AReleaseSequenceGoesOnThroughReadModifyWritesOnly) {
+  EXPECT_EQ(ReleaseThenChange(true).failure, "");
+  EXPECT_EQ(ReleaseThenChange(false).failure, "DATA RACE");
+}
+
+TEST(Litmus, AWeakCasFailsSpuriouslyIfThatIsAskedFor) {
+  const auto cas = [](bool spurious) {
+    return Explored(2, 1, [spurious](int thread) {
+      settings.spurious = spurious;
+      if (thread != 0) return;
+      int expected = 0;
+      r[0] = m->x.compare_exchange_weak(expected, 1, kCasRelaxed) ? 1 : 0;
+    });
+  };
+  EXPECT_FALSE(cas(false).Has("0"));
+  EXPECT_TRUE(cas(true).Has("0"));
+  EXPECT_TRUE(cas(true).Has("1"));
+}
+
 // --- limits: C++20 allows the outcome, this checker does not show it
 // --------------------------------
 

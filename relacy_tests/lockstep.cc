@@ -42,8 +42,9 @@ std::optional<Config> ModelOf(const Scenario& s) {
   const auto counts_end = s.counts.begin() + s.writers;
   const bool same = std::all_of(s.counts.begin(), counts_end,
                                 [&](std::uint32_t count) { return count == s.counts[0]; });
-  if (!mode || s.no_slowdown != 0 || s.disable_wal != 0 || !same || s.closers > 0 ||
-      s.checkpointers > 0 || s.writers > static_cast<int>(model::kMaxThreads) ||
+  if (!mode || s.fault == Fault::kPreRelease || s.fault == Fault::kEveryInsert ||
+      s.no_slowdown != 0 || s.disable_wal != 0 || !same || s.closers > 0 || s.checkpointers > 0 ||
+      s.writers > static_cast<int>(model::kMaxThreads) ||
       s.writes > static_cast<int>(model::kMaxWrites)) {
     return std::nullopt;
   }
@@ -63,6 +64,7 @@ std::optional<Config> ModelOf(const Scenario& s) {
     const auto has = [&](unsigned writers) { return (writers >> w.thread() & 1) != 0; };
     if (has(s.sync)) model.SetSync(w);
     if (has(s.failing_callback)) model.callback_fails.Add(w);
+    if (has(s.callback_alone)) model.callback_alone.Add(w);
     if (has(s.disable_memtable)) model.disable_memtable.Add(w);
   }
   return model;

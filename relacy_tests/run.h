@@ -26,7 +26,7 @@ struct Run {
   bool always_lanes = false;
   // Of runs.json: what is expected, and in which sets it runs.
   std::uint64_t executions = 0;
-  std::uint64_t edges = 0;  // of the model, all reached but where the scenario says why not; 0: any
+  std::uint64_t edges = 0;  // of the model, all reached; 0: any
   std::string set = "push";
 };
 

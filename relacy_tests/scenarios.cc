@@ -13,8 +13,6 @@ namespace {
 using stress::kModes;
 using stress::Mode;
 
-constexpr std::string_view kOneFault = "one insert fails here, and in the model several may";
-
 // The scenarios of one mode.
 class OfMode {
  public:
@@ -78,6 +76,10 @@ class OfMode {
         {.what = "a sync writer skipped by a leader without sync", .writers = 3, .sync = 0b010});
     AddRace("sync_skipped",
             {.what = "the same, with a newcomer behind them", .writers = 4, .sync = 0b0010});
+    AddRace("sync_skipped_twice",
+            {.what = "two sync writers skipped, a writer without between them",
+             .writers = 4,
+             .sync = 0b1010});
     AddRace("gather",
             {.what = "a leader with sync looks who is queued, before it collects its group",
              .sync = 0b11,
@@ -95,6 +97,8 @@ class OfMode {
     AddRace("callback", {.what = "a failing callback fails its write alone",
                          .writers = 3,
                          .failing_callback = 0b010});
+    AddRace("callback_alone",
+            {.what = "a callback that allows no batching", .writers = 3, .callback_alone = 0b010});
     AddRace("disable_wal",
             {.what = "a writer that is not logged beside one that is", .disable_wal = 0b01});
     AddRace("disable_wal", {.what = "a writer that is not logged between two that are",
@@ -112,16 +116,16 @@ class OfMode {
     AddRace(
         "log_error",
         {.what = "any append or sync fails", .writers = 3, .sync = 0b100, .fault = Fault::kLog});
-    AddRace("memtable_error", {.what = "any insert fails, beside a reader",
+    AddRace("memtable_error", {.what = "any inserts fail, beside a reader",
                                .readers = 1,
                                .counts = {2, 1, 1, 1, 1, 1},
                                .fault = Fault::kMemTable});
     AddRace("memtable_error",
-            {.what = "any insert fails",
-             .writers = 3,
-             .fault = Fault::kMemTable,
-             .unreached =
-                 mode_.options.allow_concurrent_memtable_write ? kOneFault : std::string_view{}});
+            {.what = "any inserts fail", .writers = 3, .fault = Fault::kMemTable});
+    AddRace("pre_release_error",
+            {.what = "any pre-release callback fails", .fault = Fault::kPreRelease});
+    AddRace("pre_release_error",
+            {.what = "any pre-release callback fails", .writers = 3, .fault = Fault::kPreRelease});
   }
 
   void AddUnbatched() {
@@ -171,6 +175,16 @@ class OfMode {
                           .writers = 3,
                           .checkpointers = 1,
                           .no_slowdown = 0b010});
+    stall("no_slowdown_returns",
+          {.what = "a writer with no_slowdown returns before the relief, beside a stalled one",
+           .checkpointers = 1,
+           .no_slowdown = 0b10,
+           .relief_after = 1});
+    if (mode_.options.enable_pipelined_write) {
+      stall("poisoned", {.what = "every insert fails, which ends a stall",
+                         .fault = Fault::kEveryInsert,
+                         .log_size = LogSize::kTooLargeAfterARecord});
+    }
     stall("midway", {.what = "a leader that was handed the queue stalls",
                      .writers = 3,
                      .checkpointers = 1,

@@ -15,17 +15,20 @@
 
 namespace bellwether::relacy {
 
-// The environment's choice at the start of an execution: nothing fails, or the write that meets it.
+// The environment's choice at the start of an execution: nothing fails, or this does.
 enum class Fault : std::uint8_t {
   kNone,
-  kLog,       // an append, or the sync behind it
-  kMemTable,  // an insert
+  kLog,         // the append, or the sync behind it, of the record with a write
+  kPreRelease,  // the PreReleaseCallback of a write
+  kMemTable,    // the inserts of any writes
+  kEveryInsert,
 };
 
 // When leaders stall, until a checkpoint.
 enum class LogSize : std::uint8_t { kSmall, kTooLarge, kTooLargeAfterARecord };
 
 inline constexpr int kMaxWriters = 6;
+inline constexpr int kNoWriter = -1;
 inline constexpr std::size_t kMaxWrites = 12;
 inline constexpr std::size_t kMaxOperations = 24;
 
@@ -44,9 +47,10 @@ struct Scenario {
   unsigned disable_wal = 0;
   unsigned disable_memtable = 0;
   unsigned failing_callback = 0;
+  unsigned callback_alone = 0;   // a callback that succeeds and allows no batching
+  int relief_after = kNoWriter;  // checkpointers wait for the return of this writer
   std::array<std::uint32_t, kMaxWriters> counts{1, 1, 1, 1, 1, 1};  // operations of a batch
   Fault fault = Fault::kNone;
-  std::string_view unreached{};  // why not every edge of the model is reached
   bool blocking_wait = false;
   bool linger = false;
   LogSize log_size = LogSize::kSmall;

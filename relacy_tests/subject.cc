@@ -13,13 +13,16 @@
 namespace bellwether::relacy {
 namespace {
 
-// Which write meets the error.
+// Which writes meet an error.
 struct Failing {
   int append = kNoWrite;
   int sync = kNoWrite;
-  int insert = kNoWrite;
+  int release = kNoWrite;  // its PreReleaseCallback
+  unsigned inserts = 0;    // one bit a write
 
-  bool none() const { return append == kNoWrite && sync == kNoWrite && insert == kNoWrite; }
+  bool none() const {
+    return append == kNoWrite && sync == kNoWrite && release == kNoWrite && inserts == 0;
+  }
 };
 
 // What lives for one execution.
@@ -27,13 +30,18 @@ struct World {
   World(const Scenario& s, const Failing& fails)
       : failing(fails),
         log(fails.append, fails.sync, s.log_size),
-        memtable(fails.insert),
-        path(s.options, &log, &memtable, 0) {}
+        memtable(fails.inserts),
+        path(s.options, &log, &memtable, 0),
+        relief_is_due(0) {}
   const Failing failing;
   TestLog log;
   TestMemTable memtable;
   Path path;
+  RelacyAtomic<std::uint8_t> relief_is_due;  // if a checkpoint waits for a write to return
 };
+
+constexpr orders::LoadOrder kReliefAwait{"relief_is_due", std::memory_order::acquire};
+constexpr orders::StoreOrder kReliefStore{"relief_is_due", std::memory_order::release};
 
 class FailingCallback : public WriteCallback {
  public:
@@ -41,8 +49,22 @@ class FailingCallback : public WriteCallback {
   bool AllowWriteBatching() const override { return true; }
 };
 
+class CallbackThatWantsNoCompany : public WriteCallback {
+ public:
+  Status Callback() override { return Status::OK(); }
+  bool AllowWriteBatching() const override { return false; }
+};
+
+class TestPreRelease : public PreReleaseCallback {
+ public:
+  Status Callback(SequenceNumber sequence, bool is_mem_disabled, std::uint64_t log_number,
+                  std::size_t index, std::size_t total) override;
+  int id = 0;  // of the write
+};
+
 struct Write {
   TestBatch batch;
+  TestPreRelease pre_release;
   WriteOptions options;
   WriteResult result;
 };
@@ -51,6 +73,7 @@ Scenario scenario;
 std::array<Write, kMaxWrites> writes;
 std::array<Status, kMaxThreads> close_status;
 FailingCallback failing_callback;
+CallbackThatWantsNoCompany callback_alone;
 alignas(World) unsigned char world_memory[sizeof(World)];
 World* world = nullptr;
 Observer observer;
@@ -67,9 +90,29 @@ Failing ChooseFault() {
     if (choice >= count) failing.sync = choice - count;
     if (choice >= 0 && choice < count) failing.append = choice;
   } else if (scenario.fault == Fault::kMemTable) {
-    failing.insert = static_cast<int>(Choose(static_cast<unsigned>(count + 1))) - 1;
+    failing.inserts = Choose(1u << count);
+  } else if (scenario.fault == Fault::kEveryInsert) {
+    failing.inserts = (1u << count) - 1;
+  } else if (scenario.fault == Fault::kPreRelease) {
+    failing.release = static_cast<int>(Choose(static_cast<unsigned>(count + 1))) - 1;
   }
   return failing;
+}
+
+Status TestPreRelease::Callback(SequenceNumber sequence, bool is_mem_disabled,
+                                std::uint64_t log_number, std::size_t index, std::size_t total) {
+  const TestBatch& batch = writes[static_cast<std::size_t>(id)].batch;
+  Check(log_number == world->log.LogNumber() && world->log.FirstOf(batch) == sequence,
+        "INV_SEQUENCE: a pre-release callback gets the sequence of the log");
+  Check(is_mem_disabled != batch.inserts && index < total, "INV_STATUS: a pre-release callback");
+  return id == world->failing.release
+             ? Status::IOError("injected", kTestLogName, world->log.End(), EIO)
+             : Status::OK();
+}
+
+WriteCallback* CallbackOf(int writer) {
+  if (Has(scenario.failing_callback, writer)) return &failing_callback;
+  return Has(scenario.callback_alone, writer) ? &callback_alone : nullptr;
 }
 
 void Construct() {
@@ -82,7 +125,10 @@ void Construct() {
     write.options.disable_memtable = !inserts;
     write.options.no_slowdown = Has(scenario.no_slowdown, writer);
     write.options.disable_wal = Has(scenario.disable_wal, writer);
-    write.options.callback = Has(scenario.failing_callback, writer) ? &failing_callback : nullptr;
+    write.options.callback = CallbackOf(writer);
+    write.pre_release.id = i;
+    write.options.pre_release_callback =
+        scenario.fault == Fault::kPreRelease ? &write.pre_release : nullptr;
     write.result = {};
   }
   close_status.fill(Status::OK());
@@ -102,6 +148,8 @@ void CheckAcknowledged(const Write& write) {
     Check(logged > 0, "INV_ACK: the log lacks the write");
     Check(first == 0 || first == logged, "INV_SEQUENCE: the caller's sequence is not the log's");
   }
+  Check(write.result.log_used == (write.options.disable_wal ? 0 : world->log.LogNumber()),
+        "INV_ACK: the caller is told another log");
   if (write.options.sync)
     Check(world->log.Durable(write.batch), "INV_ACK: the write is not synced");
   for (std::uint32_t i = 0; i < write.batch.count && write.batch.inserts; ++i) {
@@ -134,11 +182,15 @@ void Thread(int thread) {
       write.result = world->path.Write(write.options, &write.batch);
       CheckAcknowledged(write);
     }
+    if (thread == scenario.relief_after) world->relief_is_due.store(1, kReliefStore);
   } else if (thread < scenario.writers + scenario.readers) {
     ReadPublished();
   } else if (thread < scenario.writers + scenario.readers + scenario.closers) {
     close_status[static_cast<std::size_t>(thread)] = world->path.Close();
   } else {
+    if (scenario.relief_after != kNoWriter) {
+      static_cast<void>(world->relief_is_due.Await(1, kReliefAwait, Where::current()));
+    }
     const Status status = world->path.RunUnbatched([] {
       // All that were logged are published: reading them is no race.
       for (SequenceNumber s = 1; s < world->log.End(); ++s) {
@@ -151,38 +203,45 @@ void Thread(int thread) {
   }
 }
 
-// The write whose record, or whose own insert, met the error; null if none did.
-const Write* Offender() {
+// The write met an error itself; others may have failed with it.
+bool MetError(const Write& write) {
   const Failing& failing = world->failing;
-  const int id = std::max({failing.append, failing.sync, failing.insert});
-  if (id == kNoWrite) return nullptr;
-  const Write& write = writes[static_cast<std::size_t>(id)];
-  const bool logged = world->log.RecordOf(write.batch) != kNoWrite;
-  if (failing.insert != kNoWrite && !write.batch.inserts) return nullptr;
+  const int id = write.batch.id;
+  if (world->log.RecordOf(write.batch) == kNoWrite) return false;
+  if (id == failing.append || id == failing.release) return true;
   // Only a group whose leader wants it is synced.
-  const bool met =
-      failing.sync == kNoWrite || write.result.status.code() == Status::Code::kUnknownOutcome;
-  return logged && met ? &write : nullptr;
+  if (id == failing.sync) return write.result.status.code() == Status::Code::kUnknownOutcome;
+  return Has(failing.inserts, id) && write.batch.inserts;
+}
+
+// A write of this record met an error; of any record: kNoWrite.
+bool ErrorIn(int record) {
+  for (int i = 0; i < WriteCount(); ++i) {
+    const Write& write = writes[static_cast<std::size_t>(i)];
+    const bool here = record == kNoWrite || world->log.RecordOf(write.batch) == record;
+    if (here && MetError(write)) return true;
+  }
+  return false;
 }
 
 // INV_STATUS of a write that is in the log, or was about to be.
-void CheckLogged(const Write& write, const Write* offender) {
+void CheckLogged(const Write& write) {
   const Status& status = write.result.status;
   const bool ok = status.ok();
   const bool unknown = status.code() == Status::Code::kUnknownOutcome;
-  const bool same_record = offender != nullptr &&
-                           world->log.RecordOf(write.batch) == world->log.RecordOf(offender->batch);
-  if (offender == nullptr) {
+  const bool all_of_a_record_fail =
+      world->failing.inserts == 0 || !scenario.options.enable_pipelined_write;
+  if (!ErrorIn(kNoWrite)) {
     Check(ok, "INV_STATUS: a write failed and nothing met an error");
-  } else if (&write == offender || (same_record && world->failing.insert == kNoWrite) ||
-             (same_record && !scenario.options.enable_pipelined_write)) {
+  } else if (MetError(write) ||
+             (all_of_a_record_fail && ErrorIn(world->log.RecordOf(write.batch)))) {
     Check(unknown, "INV_STATUS: false OK");
   } else if (!scenario.options.enable_pipelined_write && !scenario.options.two_write_queues) {
     Check(ok, "INV_STATUS: an innocent write failed");
   } else {
     Check(ok || unknown, "INV_STATUS: a logged write is refused");
   }
-  if (unknown && scenario.fault == Fault::kLog) {
+  if (unknown && world->failing.inserts == 0) {
     Check(status.file() == kTestLogName && status.error_number() == EIO,
           "INV_STATUS: the error lost its file or its errno");
   }
@@ -193,24 +252,45 @@ void CheckLogged(const Write& write, const Write* offender) {
   }
 }
 
-void CheckStatus(const Write& write, const Write* offender) {
+void CheckStatus(const Write& write) {
   const Status::Code code = write.result.status.code();
   const bool logged = world->log.RecordOf(write.batch) != kNoWrite;
   if (write.options.disable_wal) {
     Check(!logged, "INV_STATUS: a write with disable_wal is logged");
     Check(write.result.status.ok(), "INV_STATUS: a write failed and nothing met an error");
   } else if (logged) {
-    Check(write.options.callback == nullptr, "INV_STATUS: a write is logged, its callback failed");
-    CheckLogged(write, offender);
+    Check(write.options.callback != &failing_callback,
+          "INV_STATUS: a write is logged, its callback failed");
+    CheckLogged(write);
   } else if (code == Status::Code::kIncomplete) {
     Check(write.options.no_slowdown && scenario.log_size != LogSize::kSmall,
           "LIVE_STALL: no stall to fail for");
   } else if (code == Status::Code::kBusy) {
-    Check(write.options.callback != nullptr, "INV_STATUS: another write's callback status");
+    Check(write.options.callback == &failing_callback,
+          "INV_STATUS: another write's callback status");
   } else {
     Check(code == Status::Code::kAborted, "INV_STATUS: a write is not logged, and not refused");
-    Check(offender != nullptr || scenario.closers > 0, "INV_STATUS: refused without a reason");
+    Check(ErrorIn(kNoWrite) || scenario.closers > 0, "INV_STATUS: refused without a reason");
   }
+}
+
+// INV_GROUP, as far as a group is a record: no more bytes than the cap, and who wants no company
+// has none.
+void CheckRecord(const Write& write) {
+  const int record = world->log.RecordOf(write.batch);
+  if (record == kNoWrite) return;
+  std::size_t bytes = 0;
+  std::size_t batches = 0;
+  for (int i = 0; i < WriteCount(); ++i) {
+    const TestBatch& batch = writes[static_cast<std::size_t>(i)].batch;
+    if (world->log.RecordOf(batch) != record) continue;
+    bytes += batch.ByteSize();
+    ++batches;
+  }
+  Check(bytes <= scenario.options.max_write_batch_group_size_bytes,
+        "INV_GROUP: a group is larger than its cap");
+  Check(batches == 1 || write.options.callback != &callback_alone,
+        "INV_GROUP: a write that wants no company is not alone in its group");
 }
 
 void CheckClose() {
@@ -231,17 +311,17 @@ void CheckClose() {
 void After() {
   EndExecutionInLockstep();
   Check(world->path.Quiet(), "INV_QUIET: a writer is left in the queue");
-  const Write* const offender = Offender();
   SequenceNumber published = 0;
   for (int i = 0; i < WriteCount(); ++i) {
     const Write& write = writes[static_cast<std::size_t>(i)];
-    CheckStatus(write, offender);
+    CheckStatus(write);
+    CheckRecord(write);
     CheckAcknowledged(write);
     if (write.result.sequence == 0) continue;
     published = std::max(published, write.result.sequence + write.batch.count - 1);
   }
   Check(world->path.LastSequence() == published, "INV_PUBLISH: the last sequence at rest");
-  if (offender == nullptr && scenario.disable_wal == 0) {
+  if (!ErrorIn(kNoWrite) && scenario.disable_wal == 0) {
     Check(published + 1 == world->log.End() && !world->log.Gaps(),
           "INV_QUIET: log and published sequence disagree");
   }

@@ -122,12 +122,14 @@ class TestMemTable {
     std::uint32_t count = 0;
   };
 
-  explicit TestMemTable(int insert_fails) : insert_fails_(insert_fails) {}
+  // The inserts of the writes in `fails` fail, one bit a write.
+  explicit TestMemTable(unsigned fails) : fails_(fails) {}
 
   // An error leaves a part of the batch behind.
   Status InsertInto(const TestBatch& batch, SequenceNumber first) {
     for (std::uint32_t i = 0; i < batch.count; ++i) {
-      if (i + 1 == batch.count && batch.id == insert_fails_) return Status::OutOfMemory("injected");
+      const bool fails = (fails_ >> batch.id & 1) != 0;
+      if (i + 1 == batch.count && fails) return Status::OutOfMemory("injected");
       slot_[first + i].Set(Entry{batch.id, i, batch.count});
     }
     return Status::OK();
@@ -136,7 +138,7 @@ class TestMemTable {
   Entry At(SequenceNumber sequence) const { return slot_[sequence].Get(); }
 
  private:
-  const int insert_fails_;
+  const unsigned fails_;
   std::array<RelacyPlain<Entry>, kMaxOperations> slot_;
 };
 
