@@ -283,7 +283,7 @@ def mc_table(manifest):
 
 
 def bugs_table(manifest):
-    lines = ["| fault | what it does | bounds | killed by | seen by nothing else | upstream |",
+    lines = ["| fault | what it does | smallest bounds | killed by | seen by nothing else | upstream |",
              "|---|---|---|---|---|---|"]
     for name, e in manifest["bugs"].items():
         lines.append(f"| {name} | {e['what']} | {e['bounds']} | {e['property'] or e['expect']} | "

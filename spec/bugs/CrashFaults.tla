@@ -58,6 +58,14 @@ Recover_Refuse_for_ever ==
 (* Recovery restores the log, and replays nothing of it. *)
 Replayed_none(records) == {}
 
+(* A snapshot holds what was acknowledged, not all that is published: what one reader saw another may miss. *)
+GetSnapshot_of_acknowledged(r) ==
+  /\ phase = "open"
+  /\ snapshot[r] = <<>>
+  /\ LET ends == {place[2] + BatchCount - 1 : place \in UNION {Places(w) : w \in {w \in AllWrites : Acknowledged(w)}}}
+     IN  snapshot' = [snapshot EXCEPT ![r] = <<CHOOSE n \in ends \cup {0} : \A end \in ends : end <= n>>]
+  /\ UNCHANGED <<vars, phase, recovery, base, crashes, seen>>
+
 (* A reader takes whatever is in the memtable. *)
 Reaches_everything(r) == BatchCount * (Cardinality(AllWrites) + 1)
 

@@ -111,6 +111,21 @@ class EveryProperty(unittest.TestCase):
             if entry["property"]:
                 self.assertIn(entry["property"], self.checked_by(SPEC / "bugs" / f"{name}.cfg"), name)
 
+    def test_only_it_sees_the_fault_means_that_all_others_looked(self):
+        """All that can stand beside it: a refinement or a liveness property is alone among the temporal ones."""
+        crash = {"INV_STATUS_Crash", "INV_ACK_Crash"}
+        path = {name for name in MANIFEST["properties"] if name.startswith("INV_")} - {"INV_WAKEUP",
+                                                                                       "INV_PUBLISH_MONOTONE"}
+        others = {"Faults": path - crash, "StallFaults": path - crash, "CrashFaults": path - {"INV_STATUS", "INV_ACK"},
+                  "StateWordFaults": {"INV_WAKEUP", "INV_LIFETIME"},
+                  "ContractFaults": self.checked_by(SPEC / "mc" / "Contract.cfg")}
+        steps = {"CRASH_PREFIX", "CRASH_IDEMPOTENT", "LIN"}
+        for name, entry in MANIFEST["bugs"].items():
+            if entry["only"]:
+                looked = self.checked_by(SPEC / "bugs" / f"{name}.cfg")
+                self.assertLessEqual(others[entry["module"]] | (steps if entry["property"] in steps else set()),
+                                     looked, name)
+
     def test_a_property_that_no_fault_misses_is_reported(self):
         properties = {"INV_ACK": "", "INV_X": ""}
         self.assertIn("INV_X", tlc_faults.judge_properties(properties, {"INV_ACK"})["result"])
