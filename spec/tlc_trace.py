@@ -52,6 +52,12 @@ def parse(path, number, line):
     return value
 
 
+def has_bounds(header):
+    options = header.get("options", {})
+    return (isinstance(header.get("threads"), int) and isinstance(options, dict)
+            and isinstance(options.get("parallel_stride_threshold", 20), int))
+
+
 def read(path):
     """Header and events; None if this is no recorded trace."""
     lines = path.read_text(errors="replace").splitlines()
@@ -61,7 +67,9 @@ def read(path):
     if not events or not events[-1].get("end"):
         raise Failure(f"{path}: the trace is cut off: give what bellwether_model conform --interleaving wrote")
     events.pop()
-    threads = {f"t{n}" for n in range(1, header.get("threads", 0) + 1)}
+    if not has_bounds(header):
+        raise Failure(f"{path}: line 1: 'threads' or 'options' is missing or wrong")
+    threads = {f"t{n}" for n in range(1, header["threads"] + 1)}
     for number, event in enumerate(events, start=2):
         named = event.get("thread") in threads and re.fullmatch(r"\w+", str(event.get("action")))
         if not named or not isinstance(event.get("write"), int):

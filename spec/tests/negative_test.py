@@ -53,6 +53,21 @@ class BadInput(unittest.TestCase):
         self.refused("/nonexistent", "trace", "/nonexistent")
         self.refused("/", "trace", "/")
 
+    def test_unreadable_recorded_trace(self):
+        header = {"bellwether_trace": 1, "mode": "serial", "threads": 1}
+        event = {"thread": "t1", "write": 1, "action": "Write"}
+        end = {"end": True}
+        for word, *lines in (("cut off", header, event), ("line 2", header, {}, end), ("JSON", header, [], end),
+                             ("mode", {**header, "mode": "fast"}, event, end), ("no event", header, end),
+                             ("threads", {**header, "threads": "one"}, event, end),
+                             ("options", {**header, "options": 7}, event, end),
+                             ("line 2", header, {**event, "action": "Write; CONSTANT"}, end),
+                             ("status", header, {**event, "status": "O K"}, end)):
+            with tempfile.NamedTemporaryFile("w") as trace:
+                trace.write("".join(json.dumps(line) + "\n" for line in lines))
+                trace.flush()
+                self.refused(word, "trace", trace.name)
+
     def test_wrong_checksum(self):
         with tempfile.NamedTemporaryFile() as jar:
             self.refused("sha256", "mc", "Serial2x1", BELLWETHER_TLC_JAR=jar.name)
