@@ -41,6 +41,7 @@ class Committed(unittest.TestCase):
         for picture in tlc_diagram.PICTURES:
             dot, svg = self.texts(picture)
             self.assertIsNone(first_difference(dot, dot, svg), picture)
+            self.assertIn(f"(diagrams/{picture}.svg)", (SPEC / "README.md").read_text())
 
     def test_each_removed_edge_is_named(self):
         dot, svg = self.texts("serial")
