@@ -157,9 +157,7 @@ class Runner:
     def run(self, job):
         """Runs one job to its end; its output is kept beside its work files."""
         shutil.rmtree(job.directory, ignore_errors=True)
-        (job.directory / "tmp").mkdir(parents=True)
-        if job.text is not None:
-            job.config.write_text(job.text)
+        job.prepare()
         begin = time.monotonic()
         lines = []
         child = self.start(self.command(job), job.directory, subprocess.PIPE)
@@ -224,6 +222,12 @@ class Job:
         self.arguments = list(arguments)
         self.big = big
         self.coverage = coverage  # TLC counts how often each action fires, at a third more of its time
+
+    def prepare(self):
+        """What its command needs: TLC unpacks its modules into tmp."""
+        (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
+        if self.text is not None:
+            self.config.write_text(self.text)
 
 
 def module_path(kind, module):

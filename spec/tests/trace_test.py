@@ -82,6 +82,14 @@ class Counterexamples(unittest.TestCase):
         self.assertEqual(done.stdout.splitlines(), trace_table(self.outputs["lost_handoff"].read_text()))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def test_the_printed_commands_run(self):
+        """-n prints what a shell can run anywhere: here a fault and its control."""
+        done = subprocess.run([sys.executable, str(SPEC / "tlc"), "-n", "bugs", "sequence_gap"], cwd="/",
+                              capture_output=True, text=True)
+        fault, control, _ = done.stdout.splitlines()
+        self.assertEqual([subprocess.run(command, shell=True, cwd=WORK.name, capture_output=True).returncode
+                          for command in (fault, control)], [12, 0])
+
     def test_damaged_output_is_refused_or_printed(self):
         """Cut off anywhere, or with a piece missing, it never ends in anything but a table or ValueError."""
         for output in self.outputs.values():
