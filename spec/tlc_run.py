@@ -214,6 +214,7 @@ class Job:
 
     def __init__(self, kind, name, module, config, text=None, arguments=(), big=False, coverage=False):
         self.name = name
+        self.asked = name.split("-")[0]  # what names this run on the command line
         self.directory = WORK / kind / name
         self.module = module
         # A name that stands nowhere else: TLC takes a file of spec/ before one of this directory.

@@ -129,7 +129,7 @@ def job_of(path, directory, number, header, events):
     job = Job(directory, name, WORK / directory / f"{name}.tla", None, text=config_text(header, events))
     job.module.parent.mkdir(parents=True, exist_ok=True)
     job.module.write_text(module_text(name, header, events))
-    job.path, job.events = path, events
+    job.path, job.events, job.asked = path, events, path
     return job
 
 
