@@ -169,8 +169,11 @@ class Bench:
             report = os.path.join(folder, "report.json")
             command = [program, "--scenario", mutant["scenario"], *mutant["args"].split(), *extra,
                        "--time-limit", str(TIME_LIMIT), "--json", report]
-            done = subprocess.run(command, capture_output=True, text=True, check=False,
-                                  timeout=3 * TIME_LIMIT)
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=False,
+                                      timeout=3 * TIME_LIMIT)
+            except subprocess.TimeoutExpired:
+                return Verdict(mutant, 2, "NO REPORT, one of its executions does not end", 0)
             if not os.path.exists(report):
                 last = (done.stderr.splitlines() or ["no message"])[-1]
                 return Verdict(mutant, done.returncode, f"NO REPORT, {last}", 0)
