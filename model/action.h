@@ -17,6 +17,8 @@ enum class Action : uint8_t {
 #include "model/actions.def"
 #undef BELLWETHER_ACTION
 #undef BELLWETHER_ENVIRONMENT_ACTION
+  // No action: where the second Writer stands while its call leads all queues.
+  ExitUnbatched,
 };
 
 struct ActionInfo {
@@ -35,7 +37,8 @@ inline constexpr auto kActions = std::to_array<ActionInfo>({
 });
 
 inline constexpr std::string_view ActionName(Action action) {
-  return kActions[static_cast<size_t>(action)].name;
+  return action == Action::ExitUnbatched ? "ExitUnbatched"
+                                         : kActions[static_cast<size_t>(action)].name;
 }
 
 inline constexpr std::optional<Action> ParseAction(std::string_view name) {

@@ -1,5 +1,6 @@
 // bellwether_model: explores the executable mirror of the spec.
 
+#include <array>
 #include <cstdio>
 #include <fstream>
 #include <new>
@@ -20,15 +21,40 @@ namespace {
 constexpr char kTool[] = "bellwether_model";
 constexpr uint64_t kDefaultLimit = 20'000'000;
 
+// An option of writes, given as the set of those that have it.
+struct WriteOption {
+  const char* flag;
+  const char* help;
+  const char* bounds;  // the word for it in the bounds
+  WriteSet Config::*set;
+};
+
+constexpr auto kWriteOptions = std::to_array<WriteOption>({
+    {"--sync", "the writes with sync: t1.1,t2.1 (thread.number)", "sync", &Config::sync},
+    {"--callback-fails", "the writes whose callback fails", "failing callback",
+     &Config::callback_fails},
+    {"--callback-alone", "the writes whose callback refuses company", "callback alone",
+     &Config::callback_alone},
+    {"--disable-memtable", "the writes that are only logged", "no memtable",
+     &Config::disable_memtable},
+    {"--disable-wal", "the writes that are not logged", "no wal", &Config::disable_wal},
+    {"--no-slowdown", "the writes that fail where they would wait for a stall to end",
+     "no slowdown", &Config::no_slowdown},
+    {"--pre-release-fails", "the writes whose pre-release callback fails",
+     "failing pre-release callback", &Config::pre_release_fails},
+    {"--commits", "the writes that commit what the write before them, of the same thread, prepared",
+     "commit", &Config::commits},
+});
+constexpr char kCloses[] = "--closes";
+
 struct ExploreOptions {
   std::string mode = "serial";
   int writers = 3;
   int writes = 1;
-  std::vector<std::string> sync;
-  std::vector<std::string> callback_fails;
-  std::vector<std::string> callback_alone;
-  std::vector<std::string> disable_memtable;
-  std::vector<std::string> commits;
+  std::array<std::vector<std::string>, kWriteOptions.size()> writes_with;  // "t2.1"
+  std::vector<std::string> closes;
+  std::vector<std::string> checkpointers;
+  int max_log = 0;
   int stride_threshold = 20;
   int max_group = kMaxThreads;
   int batch_count = 1;
@@ -50,19 +76,17 @@ void AddOptions(CLI::App& command, ExploreOptions& o) {
       ->check(CLI::Range(1, static_cast<int>(kMaxThreads)));
   command.add_option("--writes", o.writes, "writes of each thread")
       ->check(CLI::Range(1, static_cast<int>(kMaxWrites)));
-  command.add_option("--sync", o.sync, "the writes with sync: t1.1,t2.1 (thread.number)")
-      ->delimiter(',');
-  command.add_option("--callback-fails", o.callback_fails, "the writes whose callback fails")
-      ->delimiter(',');
+  for (size_t i = 0; i < kWriteOptions.size(); i++) {
+    command.add_option(kWriteOptions[i].flag, o.writes_with[i], kWriteOptions[i].help)
+        ->delimiter(',');
+  }
+  command.add_option(kCloses, o.closes, "no writes, but calls of Close")->delimiter(',');
   command
-      .add_option("--callback-alone", o.callback_alone, "the writes whose callback refuses company")
+      .add_option("--checkpointers", o.checkpointers,
+                  "threads that make checkpoints, endlessly, instead of writes: t2")
       ->delimiter(',');
-  command.add_option("--disable-memtable", o.disable_memtable, "the writes that are only logged")
-      ->delimiter(',');
-  command
-      .add_option("--commits", o.commits,
-                  "the writes that commit what the write before them, of the same thread, prepared")
-      ->delimiter(',');
+  command.add_option("--max-log", o.max_log, "the records from which on leaders stall; 0: never")
+      ->check(CLI::Range(0, 255));
   command
       .add_option("--stride-threshold", o.stride_threshold,
                   "the size of a group from which on callers launch it")
@@ -95,22 +119,42 @@ bool AddWrites(const std::string& option, const std::vector<std::string>& names,
     }
     if (found) continue;
     PrintError(kTool, option + ": there is no write " + name + "; they are t1.1 to " +
-                          TlaThread(config.threads - 1u) + "." + std::to_string(config.writes));
+                          TlaThread(config.threads - 1u) + "." + std::to_string(config.writes) +
+                          ", but for those of --closes and --checkpointers");
     return false;
   }
   return true;
 }
 
-// A commit inserts, and the write before it prepared.
-bool CheckCommits(const Config& config) {
+bool AddCheckpointers(const std::vector<std::string>& names, Config* config) {
+  for (const std::string& name : names) {
+    size_t t = 0;
+    while (t < config->threads && TlaThread(t) != name) t++;
+    if (t == config->threads) {
+      PrintError(kTool, "--checkpointers: there is no thread " + name + "; they are t1 to " +
+                            TlaThread(config->threads - 1u));
+      return false;
+    }
+    config->checkpointers[t] = true;
+  }
+  return true;
+}
+
+// False, which was said, if two options of a write exclude each other.
+bool CheckWrites(const Config& config) {
   for (const Pointer w : AllWrites(config)) {
+    const std::string name = TlaThread(w.thread()) + "." + std::to_string(w.incarnation());
+    if (config.disable_wal.Contains(w) && (config.Sync(w) || config.disable_memtable.Contains(w))) {
+      PrintError(kTool,
+                 "--disable-wal: " + name + " cannot be in --sync or --disable-memtable too");
+      return false;
+    }
     if (!config.commits.Contains(w)) continue;
     const Pointer prepare(w.thread(), w.incarnation() - 1);
     const bool prepared =
         w.incarnation() > 1 && config.disable_memtable.Contains(prepare) && config.Logs(prepare);
     if (prepared && config.Inserts(w)) continue;
-    PrintError(kTool, "--commits: the write before " + TlaThread(w.thread()) + "." +
-                          std::to_string(w.incarnation()) +
+    PrintError(kTool, "--commits: the write before " + name +
                           " has to be one of --disable-memtable, and itself not");
     return false;
   }
@@ -130,13 +174,14 @@ std::optional<Config> MakeConfig(const ExploreOptions& o) {
   config.wal_errors = o.wal_errors;
   config.memtable_errors = o.memtable_errors;
   config.stride_threshold = static_cast<uint8_t>(o.stride_threshold);
-  if (!AddWrites("--sync", o.sync, config, &config.sync) ||
-      !AddWrites("--callback-fails", o.callback_fails, config, &config.callback_fails) ||
-      !AddWrites("--callback-alone", o.callback_alone, config, &config.callback_alone) ||
-      !AddWrites("--disable-memtable", o.disable_memtable, config, &config.disable_memtable) ||
-      !AddWrites("--commits", o.commits, config, &config.commits) || !CheckCommits(config)) {
-    return std::nullopt;
+  config.max_log = static_cast<uint8_t>(o.max_log);
+  if (!AddWrites(kCloses, o.closes, config, &config.closes)) return {};
+  if (!AddCheckpointers(o.checkpointers, &config)) return {};
+  for (size_t i = 0; i < kWriteOptions.size(); i++) {
+    const WriteOption& option = kWriteOptions[i];
+    if (!AddWrites(option.flag, o.writes_with[i], config, &(config.*option.set))) return {};
   }
+  if (!CheckWrites(config)) return {};
   return config;
 }
 
@@ -151,11 +196,14 @@ ApplyFunction FindMutant(const std::string& name) {
 
 std::string Bounds(const ExploreOptions& o) {
   std::string bounds = o.mode + " " + std::to_string(o.writers) + "x" + std::to_string(o.writes);
-  for (const std::string& write : o.sync) bounds += " sync " + write;
-  for (const std::string& write : o.callback_fails) bounds += " failing callback " + write;
-  for (const std::string& write : o.callback_alone) bounds += " callback alone " + write;
-  for (const std::string& write : o.disable_memtable) bounds += " no memtable " + write;
-  for (const std::string& write : o.commits) bounds += " commit " + write;
+  for (size_t i = 0; i < kWriteOptions.size(); i++) {
+    for (const std::string& write : o.writes_with[i]) {
+      bounds.append(" ").append(kWriteOptions[i].bounds).append(" ").append(write);
+    }
+  }
+  for (const std::string& call : o.closes) bounds += " close " + call;
+  for (const std::string& thread : o.checkpointers) bounds += " checkpoints by " + thread;
+  if (o.max_log > 0) bounds += " stall from " + std::to_string(o.max_log) + " records on";
   if (o.stride_threshold <= o.writers) bounds += " stride " + std::to_string(o.stride_threshold);
   if (o.max_group < o.writers) bounds += " max group " + std::to_string(o.max_group);
   if (o.batch_count != 1) bounds += " batch count " + std::to_string(o.batch_count);
@@ -166,7 +214,9 @@ std::string Bounds(const ExploreOptions& o) {
 }
 
 void PrintStep(int number, const Edge& edge) {
-  std::fprintf(stderr, "%4d %s %s\n", number, TlaThread(edge.step.thread).c_str(),
+  const std::string frame =
+      edge.step.thread == kSecondPlace ? "second Writer" : TlaThread(edge.step.thread);
+  std::fprintf(stderr, "%4d %s %s\n", number, frame.c_str(),
                std::string(ActionName(edge.step.action)).c_str());
 }
 

@@ -43,8 +43,9 @@ static_assert(kMaxWrites < 16);  // a WriteSet has 16 bits of each thread
 // A set of writes.
 class WriteSet {
  public:
+  // Neither NULL nor a Writer of another place is in one.
   constexpr bool Contains(Pointer w) const {
-    return (bits_[w.thread()] >> w.incarnation() & 1) != 0;
+    return w.thread() < kMaxThreads && (bits_[w.thread()] >> w.incarnation() & 1) != 0;
   }
   constexpr bool empty() const { return bits_ == std::array<uint16_t, kMaxThreads>{}; }
   constexpr void Add(Pointer w) {
@@ -55,7 +56,7 @@ class WriteSet {
   }
 
  private:
-  std::array<uint16_t, kMaxThreads> bits_ = {};  // bit k: write k of the thread; NULL is write 0
+  std::array<uint16_t, kMaxThreads> bits_ = {};  // bit k: write k of the thread
 };
 
 struct Config {
@@ -63,10 +64,16 @@ struct Config {
   uint8_t threads = 2;
   uint8_t writes = 1;  // of each thread
   WriteSet sync;
-  WriteSet callback_fails;          // the callback fails
-  WriteSet callback_alone;          // AllowWriteBatching() is false
-  WriteSet disable_memtable;        // logged, not inserted
-  WriteSet commits;                 // commits what its thread's write before it prepared
+  WriteSet callback_fails;     // the callback fails
+  WriteSet callback_alone;     // AllowWriteBatching() is false
+  WriteSet disable_memtable;   // logged, not inserted
+  WriteSet disable_wal;        // inserted, not logged
+  WriteSet no_slowdown;        // fails where it would wait for a stall to end
+  WriteSet pre_release_fails;  // the pre-release callback fails
+  WriteSet commits;            // commits what its thread's write before it prepared
+  WriteSet closes;             // no write, but a call of Close
+  std::array<bool, kMaxThreads> checkpointers = {};  // make checkpoints, endlessly, instead
+  uint8_t max_log = 0;                               // max_log_bytes, in records; 0: no stall
   uint8_t stride_threshold = 20;    // groups of at least this size are launched by callers
   uint8_t max_group = kMaxThreads;  // max_write_batch_group_size_bytes, in writers
   uint8_t batch_count = 1;          // operations in every batch
@@ -83,7 +90,19 @@ struct Config {
   // meanwhile: then each load of first_error is a step.
   bool SharesFirstError() const { return Pipelined() || TwoQueues(); }
   // Two queues: a write that inserts nothing has a queue of its own.
-  bool UsesNonmem(Pointer w) const { return TwoQueues() && disable_memtable.Contains(w); }
+  bool UsesNonmem(Pointer w) const {
+    return TwoQueues() && (w == kSecond || disable_memtable.Contains(w));
+  }
+  bool Stalls() const { return max_log > 0; }
+  bool Checkpoints(size_t t) const { return t < kMaxThreads && checkpointers[t]; }
+  // No write, but a call that leads all queues, without a batch.
+  bool Unbatched(Pointer w) const {
+    return w == kSecond || Checkpoints(w.thread()) || closes.Contains(w);
+  }
+  bool HasSecond() const {
+    return (Pipelined() || TwoQueues()) &&
+           (!closes.empty() || checkpointers != std::array<bool, kMaxThreads>{});
+  }
   // Writer::ShouldWriteToWAL and ShouldWriteToMemtable, as long as its status is OK.
   bool Logs(Pointer w) const { return !callback_fails.Contains(w); }
   bool Inserts(Pointer w) const { return Logs(w) && !disable_memtable.Contains(w); }
@@ -92,12 +111,22 @@ struct Config {
 };
 
 // Every write of the workload, by thread and then by number.
-constexpr Sequence<Pointer, kMaxThreads * kMaxWrites> AllWrites(const Config& config) {
+inline Sequence<Pointer, kMaxThreads * kMaxWrites> AllWrites(const Config& config) {
   Sequence<Pointer, kMaxThreads * kMaxWrites> writes;
   for (size_t t = 0; t < config.threads; t++) {
-    for (size_t k = 1; k <= config.writes; k++) writes.Append({t, k});
+    for (size_t k = 1; k <= config.writes; k++) {
+      if (!config.Unbatched({t, k})) writes.Append({t, k});
+    }
   }
   return writes;
+}
+
+// What takes steps: the threads, and the second Writer of an unbatched call, in its place.
+inline Sequence<uint8_t, kFrames> Frames(const Config& config) {
+  Sequence<uint8_t, kFrames> frames;
+  for (uint8_t t = 0; t < config.threads; t++) frames.Append(t);
+  if (config.HasSecond()) frames.Append(kSecondPlace);
+  return frames;
 }
 
 }  // namespace BELLWETHER_MODEL_BOUNDS

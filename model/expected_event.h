@@ -69,6 +69,8 @@ inline std::string StatusName(WriteStatus status) {
       return "Aborted";
     case WriteStatus::kCallbackFailed:
       return "CallbackFailed";
+    case WriteStatus::kIncomplete:
+      return "Incomplete";
   }
   return {};
 }

@@ -62,7 +62,7 @@ Explorer::Outcome Explorer::Run(uint64_t limit, const std::function<void(uint64_
 bool Explorer::Expand(uint32_t index) {
   const State source = states_[index];
   State next = source;
-  for (uint8_t thread = 0; thread < config_.threads; thread++) {
+  for (const uint8_t thread : frames_) {
     for (const ActionInfo& info : kActions) {
       if (!apply_(config_, info.action, thread, &next)) continue;
       generated_++;
@@ -128,7 +128,7 @@ std::vector<Edge> Explorer::PathTo(uint32_t index) const {
 void Explorer::ForEachEdge(const std::function<void(const Edge&)>& visit) const {
   for (uint32_t index = 0; index < states_.size(); index++) {
     State next = states_[index];
-    for (uint8_t thread = 0; thread < config_.threads; thread++) {
+    for (const uint8_t thread : frames_) {
       for (const ActionInfo& info : kActions) {
         if (!apply_(config_, info.action, thread, &next)) continue;
         visit({index, {info.action, thread}, slots_[SlotOf(next, Hash(next))].index});

@@ -38,7 +38,7 @@ class Explorer {
   enum class Outcome { kComplete, kLimit, kDeadlock, kViolation };
 
   explicit Explorer(const Config& config, ApplyFunction apply = Apply)
-      : config_(config), apply_(apply) {}
+      : config_(config), frames_(Frames(config)), apply_(apply) {}
 
   // Searches until every reachable state is known, a property is violated, a state that is not
   // final has no step, or more than `limit` distinct states were found. `on_progress` is called now
@@ -88,6 +88,7 @@ class Explorer {
   bool Expand(uint32_t index);
 
   const Config config_;
+  const Sequence<uint8_t, kFrames> frames_;
   const ApplyFunction apply_;
   std::vector<State> states_;
   std::vector<Origin> origins_;

@@ -40,10 +40,10 @@ struct Observed {
   uint8_t last_sequence = 0;
   bool poisoned = false;
   // Of the Writers in flight. The status of one that returns is what its caller is told.
-  PerThread<WriterState> state = {};
+  PerFrame<WriterState> state = {};
   PerThread<bool> blocked = {};  // STATE_LOCKED_WAITING: `state` is then not looked at
-  PerThread<uint8_t> sequence = {};
-  PerThread<WriteStatus> status = {};
+  PerFrame<uint8_t> sequence = {};
+  PerFrame<WriteStatus> status = {};
   // What the action has loaded of a tail or of first_error_, which may be stale. Not if a
   // read-modify-write succeeded: it loads the newest.
   bool loads = false;

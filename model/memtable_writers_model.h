@@ -254,8 +254,8 @@ inline bool EnterAsMemTableWriter(const Config& config, size_t t, State* s) {
   if (queue.last() != s->newest_memtable_writer) Touch(Pointer(), s);
   Writers members;
   for (const Pointer w : queue) {
-    // The cap ends a group only if its leader inserts for all.
-    if (!config.Parallel() && members.size == config.max_group) break;
+    // A marker ends the group; the cap ends a group only if its leader inserts for all.
+    if (w == kSecond || (!config.Parallel() && members.size == config.max_group)) break;
     members.Append(w);
   }
   TakeGroup(t, members, s);

@@ -129,6 +129,72 @@ inline bool ApplyUnlocksEarly(const Config& config, Action action, size_t t, Sta
   return true;
 }
 
+// disable_wal. More edges: the append of a group that logs nothing fails as well.
+inline bool ApplyNoWalFails(const Config& config, Action action, size_t t, State* s) {
+  Config logging = config;
+  logging.disable_wal = {};
+  return Apply(action == Action::WalError ? logging : config, action, t, s);
+}
+
+// Pre-release callbacks. Other states: the error goes by the name of the log's.
+inline bool ApplyRenamedPreRelease(const Config& config, Action action, size_t t, State* s) {
+  if (!Apply(config, action, t, s)) return false;
+  if (action == Action::PreReleaseError) s->first_error = FirstError::kWalError;
+  return true;
+}
+
+// Deadlock: a stall ends by a poison alone, not for who waits to lead all queues.
+inline bool ApplyStallIgnoresRelief(const Config& config, Action action, size_t t, State* s) {
+  if (action == Action::EndWriteStall && !Poisoned(*s)) return false;
+  return Apply(config, action, t, s);
+}
+
+// INV_ACK: Close is acknowledged while the writers of the memtable queue still are at work.
+inline bool ApplyCloseDoesNotWait(const Config& config, Action action, size_t t, State* s) {
+  Config alone = config;
+  alone.mode = Mode::kSerial;  // where there is no second Writer
+  if (action != Action::Close || s->pc[t] != Action::Close) return Apply(config, action, t, s);
+  return Apply(alone, action, t, s);
+}
+
+// Stalls. Other states: a failed writer is cut out of links that have not been made.
+inline bool ApplyRelinksAlways(const Config& config, Action action, size_t t, State* s) {
+  const Pointer failed = s->cursor[t];
+  if (!Apply(config, action, t, s)) return false;
+  if (action != Action::BeginWriteStall_CompleteWriter) return true;
+  const Pointer older = At(s->link_older, failed);
+  At(s->link_newer, older) = StallDummy(config, *s, t);
+  return true;
+}
+
+// no_slowdown. Other states: a writer that fails unlinked has arrived.
+inline bool ApplyFailedArrives(const Config& config, Action action, size_t t, State* s) {
+  if (!Apply(config, action, t, s)) return false;
+  if (action == Action::LinkOne_NoSlowdown) s->arrival.Append(Me(*s, t));
+  return true;
+}
+
+// Unbatched. Other states: a caller without a batch is in a group, its own.
+inline bool ApplyUnbatchedInGroup(const Config& config, Action action, size_t t, State* s) {
+  if (!Apply(config, action, t, s)) return false;
+  if (action == Action::EnterUnbatched) s->write_group[t] = Me(*s, t);
+  return true;
+}
+
+// Close. Other states: the error goes by the name of the log's.
+inline bool ApplyCloseErrorIsWalError(const Config& config, Action action, size_t t, State* s) {
+  if (!Apply(config, action, t, s)) return false;
+  if (action == Action::CloseError) s->first_error = FirstError::kWalError;
+  return true;
+}
+
+// Checkpoint. Other states: it covers all of the log but its last record.
+inline bool ApplyCheckpointsTooLittle(const Config& config, Action action, size_t t, State* s) {
+  if (!Apply(config, action, t, s)) return false;
+  if (action == Action::Checkpoint && s->checkpoint > 0) s->checkpoint--;
+  return true;
+}
+
 struct Mutant {
   std::string_view name;
   ApplyFunction apply;
@@ -150,6 +216,15 @@ inline constexpr auto kMutants = std::to_array<Mutant>({
     {"coarse_enter", ApplyCoarseEnter},
     {"poison_again", ApplyPoisonAgain},
     {"unlocks_early", ApplyUnlocksEarly},
+    {"no_wal_fails", ApplyNoWalFails},
+    {"renamed_pre_release", ApplyRenamedPreRelease},
+    {"stall_ignores_relief", ApplyStallIgnoresRelief, true},
+    {"close_does_not_wait", ApplyCloseDoesNotWait, true},
+    {"relinks_always", ApplyRelinksAlways},
+    {"failed_arrives", ApplyFailedArrives},
+    {"unbatched_in_group", ApplyUnbatchedInGroup},
+    {"close_error_is_wal_error", ApplyCloseErrorIsWalError},
+    {"checkpoints_too_little", ApplyCheckpointsTooLittle},
 });
 
 }  // namespace bellwether::model

@@ -31,28 +31,43 @@ inline constexpr size_t kMaxWrites = 8;  // of each thread
 inline constexpr size_t kMaxThreads = 4;
 inline constexpr size_t kMaxWrites = 3;  // of each thread
 #endif
-inline constexpr size_t kPlaces = kMaxThreads + 1;  // where Writers are: the threads, and the dummy
-inline constexpr size_t kDummyPlace = kMaxThreads;
+// Where Writers are: in the frames of the threads, the second of an unbatched call, in that of the
+// dummy, and in WriteThread itself.
+inline constexpr size_t kSecondPlace = kMaxThreads;
+inline constexpr size_t kFrames = kMaxThreads + 1;  // what takes steps
+inline constexpr size_t kDummyPlace = kFrames;
+inline constexpr size_t kStallPlace = kFrames + 1;
+inline constexpr size_t kNonmemStallPlace = kFrames + 2;
+inline constexpr size_t kPlaces = kFrames + 3;
 
 class Pointer {
  public:
   constexpr Pointer() = default;
   constexpr Pointer(size_t thread, size_t incarnation)
-      : value_(static_cast<uint8_t>((thread + 1) << 4 | incarnation)) {}
+      : value_(static_cast<uint8_t>(thread * kIncarnations + incarnation + 1)) {}
 
   constexpr bool null() const { return value_ == 0; }
-  // REQUIRES, for both: not null.
-  constexpr size_t thread() const { return static_cast<size_t>(value_ >> 4) - 1; }
-  constexpr size_t incarnation() const { return value_ & 0xf; }
+  // NULL is of no thread. REQUIRES, for incarnation: not null.
+  constexpr size_t thread() const { return (value_ - 1u) / kIncarnations; }
+  constexpr size_t incarnation() const { return (value_ - 1u) % kIncarnations; }
 
   friend constexpr bool operator==(Pointer, Pointer) = default;
 
  private:
+  static constexpr size_t kIncarnations = kMaxWrites + 1;  // before its first write a thread has 0
+  static_assert(kPlaces * kIncarnations < 256);
+
   uint8_t value_ = 0;
 };
 
+// The second Writer of an unbatched call: in the second write queue, or the marker in the memtable
+// queue.
+inline constexpr Pointer kSecond{kSecondPlace, 0};
 // Pipelined: the Writer that holds a leaving group's place in the queue.
 inline constexpr Pointer kDummy{kDummyPlace, 0};
+// write_stall_dummy_ of each write queue.
+inline constexpr Pointer kStallDummy{kStallPlace, 0};
+inline constexpr Pointer kNonmemStallDummy{kNonmemStallPlace, 0};
 
 constexpr bool SameAddress(Pointer a, Pointer b) {
   if (a.null() || b.null()) return a == b;
@@ -95,7 +110,7 @@ struct Sequence {
   friend constexpr bool operator==(const Sequence&, const Sequence&) = default;
 };
 
-using Writers = Sequence<Pointer, kMaxThreads>;
+using Writers = Sequence<Pointer, kFrames>;
 
 }  // namespace BELLWETHER_MODEL_BOUNDS
 }  // namespace bellwether::model

@@ -46,7 +46,7 @@ bool LeadsMemTable(const Config& config, const State& s, size_t t) {
 bool INV_LEADER(const Config& config, const State& s) {
   int leaders[] = {0, 0};  // of each queue
   int memtable_leaders = 0;
-  for (size_t t = 0; t < config.threads; t++) {
+  for (const size_t t : Frames(config)) {
     leaders[config.UsesNonmem(Me(s, t))] += Leads(config, s, t);
     memtable_leaders += LeadsMemTable(config, s, t);
   }
@@ -55,7 +55,7 @@ bool INV_LEADER(const Config& config, const State& s) {
 
 // Queued, in no group, not logged, and not made leader.
 bool Waiting(const State& s, Pointer p) {
-  return p != kDummy && Live(s, p) && At(s.pc, p) == Action::JoinBatchGroup_AwaitState &&
+  return p.thread() < kFrames && Live(s, p) && At(s.pc, p) == Action::JoinBatchGroup_AwaitState &&
          At(s.state, p) == STATE_INIT && At(s.write_group, p).null() && At(s.sequence, p) == 0;
 }
 
@@ -92,7 +92,10 @@ bool GroupIsSound(const Config& config, const State& s, size_t t) {
   if (members.size != s.group_size[t] || members.size > config.max_group) return false;
   return std::all_of(members.begin(), members.end(), [&](Pointer w) {
     return At(s.write_group, w) == Me(s, t) && (!config.Sync(w) || config.Sync(Me(s, t))) &&
-           (!config.callback_alone.Contains(w) || members.size == 1);
+           (!config.callback_alone.Contains(w) || members.size == 1) &&
+           config.no_slowdown.Contains(w) == config.no_slowdown.Contains(members[0]) &&
+           config.disable_wal.Contains(w) == config.disable_wal.Contains(members[0]) &&
+           !config.Unbatched(w);
   });
 }
 
@@ -108,8 +111,9 @@ bool MemTableGroupIsSound(const Config& config, const State& s, size_t t) {
 // The writers that wait, from the tail back to the first that does not wait, oldest first.
 Writers WaitingUpTo(const State& s, Pointer tail) {
   Writers newest_first;
-  for (Pointer p = tail; !p.null() && Waiting(s, p) && newest_first.size < kMaxThreads;
-       p = At(s.link_older, p)) {
+  const bool stalled = tail == kStallDummy || tail == kNonmemStallDummy;
+  for (Pointer p = stalled ? At(s.link_older, tail) : tail;
+       !p.null() && Waiting(s, p) && newest_first.size < kFrames; p = At(s.link_older, p)) {
     newest_first.Append(p);
   }
   Writers oldest_first;
@@ -121,13 +125,13 @@ Writers WaitingUpTo(const State& s, Pointer tail) {
 // The queue is the main one, or that of the writes that insert nothing.
 bool QueueIsInOrder(const Config& config, const State& s, bool nonmem) {
   const auto here = [&](size_t t) { return config.UsesNonmem(Me(s, t)) == nonmem; };
-  for (size_t t = 0; t < config.threads; t++) {
+  for (const size_t t : Frames(config)) {
     if (here(t) && s.pc[t] == Action::EnterAsBatchGroupLeader_Graft) return true;
   }
   const Writers waiting =
       s.arrival.Select([&](Pointer p) { return config.UsesNonmem(p) == nonmem && Waiting(s, p); });
   if (WaitingUpTo(s, nonmem ? s.newest_nonmem_writer : s.newest_writer) != waiting) return false;
-  for (size_t t = 0; t < config.threads; t++) {
+  for (const size_t t : Frames(config)) {
     if (!here(t) || s.pc[t] != Action::ExitAsBatchGroupLeader_SetState) continue;
     if (waiting.empty() || s.cursor[t] != waiting[0]) return false;
   }
@@ -203,6 +207,20 @@ const Outcome& OutcomeOf(const State& s, Pointer w) {
   return At(s.outcome, w)[w.incarnation() - 1];
 }
 
+// The memtable queue stands in the order of the log, without a hole.
+bool MemTableQueueIsInOrder(const Config& config, const State& s) {
+  Pointer newer;
+  Pointer p = s.newest_memtable_writer;
+  for (size_t i = 0; !p.null() && i < kFrames; i++, p = At(s.link_older, p)) {
+    if (p == kSecond) continue;  // the marker
+    if (!newer.null() && At(s.sequence, newer) != At(s.sequence, p) + config.batch_count) {
+      return false;
+    }
+    newer = p;
+  }
+  return true;
+}
+
 // A commit stands behind its prepare.
 bool CommitsAreBehind(const Config& config, const State& s) {
   return AllPlaces(config, s, [&](Pointer w, Place place) {
@@ -229,14 +247,7 @@ bool INV_SEQUENCE(const Config& config, const State& s) {
                  [&](Place place) { logged = logged || place.sequence == Inserted(s, w); });
     if (!logged) return false;
   }
-  // The memtable queue stands in the order of the log, without a hole.
-  Pointer p = s.newest_memtable_writer;
-  for (size_t i = 0; !p.null() && !At(s.link_older, p).null() && i < kMaxThreads; i++) {
-    const Pointer older = At(s.link_older, p);
-    if (At(s.sequence, p) != At(s.sequence, older) + config.batch_count) return false;
-    p = older;
-  }
-  return true;
+  return MemTableQueueIsInOrder(config, s);
 }
 
 bool INV_PUBLISH(const Config& config, const State& s) {
@@ -269,12 +280,25 @@ bool Acknowledged(const Config& config, const State& s, Pointer w) {
   return holds;
 }
 
+// A path that was closed stays as it is, and is durable.
+bool StaysClosed(const Config& config, const State& s) {
+  bool closed = false;
+  for (size_t t = 0; t < config.threads; t++) {
+    for (size_t k = 1; k <= s.outcome[t].size; k++) {
+      closed = closed ||
+               (config.closes.Contains({t, k}) && OutcomeOf(s, {t, k}).status == WriteStatus::kOK);
+    }
+  }
+  return !closed || (s.synced == s.log.size && s.last_sequence == LogEnd(config, s) &&
+                     s.first_error == FirstError::kClose);
+}
+
 bool INV_ACK(const Config& config, const State& s) {
   const auto writes = AllWrites(config);
-  return std::all_of(writes.begin(), writes.end(), [&](Pointer w) {
-    return !Returned(s, w) || OutcomeOf(s, w).status != WriteStatus::kOK ||
-           Acknowledged(config, s, w);
-  });
+  return StaysClosed(config, s) && std::all_of(writes.begin(), writes.end(), [&](Pointer w) {
+           return !Returned(s, w) || OutcomeOf(s, w).status != WriteStatus::kOK ||
+                  Acknowledged(config, s, w);
+         });
 }
 
 bool INV_STATUS(const Config& config, const State& s) {
@@ -282,24 +306,27 @@ bool INV_STATUS(const Config& config, const State& s) {
     if (!Returned(s, w)) continue;
     const WriteStatus status = OutcomeOf(s, w).status;
     if ((status == WriteStatus::kUnknownOutcome) != s.Failed(w)) return false;
-    if ((status == WriteStatus::kCallbackFailed) == config.Logs(w)) return false;
-    if (!config.Logs(w) && CountPlaces(config, s, w) != 0) return false;
-    if (status == WriteStatus::kAborted && (!Poisoned(s) || CountPlaces(config, s, w) != 0)) {
-      return false;
-    }
+    const bool incomplete = status == WriteStatus::kIncomplete;
+    const bool callback_failed = !config.Logs(w) && !incomplete;
+    if ((status == WriteStatus::kCallbackFailed) != callback_failed) return false;
+    if (incomplete && !config.no_slowdown.Contains(w)) return false;
+    if (status == WriteStatus::kOK && config.pre_release_fails.Contains(w)) return false;
+    if (status == WriteStatus::kAborted && !Poisoned(s)) return false;
+    const bool unlogged = incomplete || callback_failed || status == WriteStatus::kAborted;
+    if (unlogged && CountPlaces(config, s, w) != 0) return false;
   }
   return true;
 }
 
 bool INV_QUIET(const Config& config, const State& s) {
-  for (size_t t = 0; t < config.threads; t++) {
+  for (const size_t t : Frames(config)) {
     if (InFlight(s, t)) return true;
   }
   if (!s.newest_writer.null() || !s.newest_memtable_writer.null() ||
-      !s.newest_nonmem_writer.null() || !s.arrival.empty() || s.log_mutex != 0) {
+      !s.newest_nonmem_writer.null() || !s.arrival.empty() || s.log_mutex != 0 || s.relief != 0) {
     return false;
   }
-  return Poisoned(s) ||
+  return (Poisoned(s) && s.first_error != FirstError::kClose) ||
          (s.last_sequence == s.allocated_sequence && s.allocated_sequence == LogEnd(config, s));
 }
 

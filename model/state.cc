@@ -8,12 +8,25 @@ namespace bellwether::model {
 
 namespace {
 
+// The address of a Writer.
+std::string PlaceText(size_t place) {
+  switch (place) {
+    case kSecondPlace:
+      return TlaString("SECOND");
+    case kDummyPlace:
+      return "DUMMY";
+    case kStallPlace:
+      return TlaString("STALL");
+    case kNonmemStallPlace:
+      return TlaString("NONMEM_STALL");
+    default:
+      return TlaThread(place);
+  }
+}
+
 std::string Text(Pointer p) {
   if (p.null()) return "NULL";
-  return TlaSequence(2, [&](size_t i) {
-    if (i == 1) return std::to_string(p.incarnation());
-    return p == kDummy ? std::string("DUMMY") : TlaThread(p.thread());
-  });
+  return "<<" + PlaceText(p.thread()) + "," + std::to_string(p.incarnation()) + ">>";
 }
 
 std::string Text(uint8_t number) { return std::to_string(number); }
@@ -30,12 +43,14 @@ std::string Text(WriterState state) {
 }
 
 std::string Text(WriteStatus status) {
-  constexpr std::string_view kNames[] = {"OK", "UnknownOutcome", "Aborted", "CallbackFailed"};
+  constexpr std::string_view kNames[] = {"OK", "UnknownOutcome", "Aborted", "CallbackFailed",
+                                         "Incomplete"};
   return TlaString(kNames[static_cast<size_t>(status)]);
 }
 
 std::string Text(FirstError error) {
-  constexpr std::string_view kNames[] = {"OK", "WalError", "MemTableError"};
+  constexpr std::string_view kNames[] = {"OK", "WalError", "MemTableError", "PreReleaseError",
+                                         "Close"};
   return TlaString(kNames[static_cast<size_t>(error)]);
 }
 
@@ -54,17 +69,33 @@ std::string Text(const LogRecord& record) {
   return "<<" + Text(record.first_sequence) + "," + Text(record.writers) + ">>";
 }
 
-template <class T>
-std::string Text(const Config& config, const PerThread<T>& function) {
-  return TlaThreadFunction(config.threads, [&](size_t t) { return Text(function[t]); });
+using Places = Sequence<uint8_t, kPlaces>;
+
+// A function of `domain`.
+template <class T, size_t kSize>
+std::string Text(const Places& domain, const std::array<T, kSize>& function) {
+  return TlaFunction(domain, PlaceText, [&](size_t place) { return Text(function[place]); });
 }
 
-// A function of the places: TLC prints DUMMY behind the threads, as the .cfg files declare it.
-std::string PlacesText(const Config& config, const PerPlace<Pointer>& function) {
-  const std::string threads =
-      TlaThreadFunction(config.threads, [&](size_t t) { return Text(function[t]); });
-  if (!config.Pipelined()) return threads;
-  return threads.substr(0, threads.size() - 1) + "@@DUMMY:>" + Text(function[kDummyPlace]) + ")";
+Places Threads(const Config& config) {
+  Places threads;
+  for (uint8_t t = 0; t < config.threads; t++) threads.Append(t);
+  return threads;
+}
+
+Places WithSecond(const Config& config, Places places) {
+  if (config.HasSecond()) places.Append(kSecondPlace);
+  return places;
+}
+
+// TLC prints model values as the .cfg files declare them, and then strings as it met them first.
+Places AllPlaces(const Config& config) {
+  Places places = Threads(config);
+  if (config.Pipelined()) places.Append(kDummyPlace);
+  if (config.Stalls()) places.Append(kStallPlace);
+  places = WithSecond(config, places);
+  if (config.Stalls() && config.TwoQueues()) places.Append(kNonmemStallPlace);
+  return places;
 }
 
 // {<<writer,sequence>>}
@@ -87,21 +118,25 @@ std::string CanonicalText(const Config& config, const State& s) {
   const auto variable = [&](std::string_view name, const std::string& value) {
     text.append(text.empty() ? "/\\ " : " /\\ ").append(name).append(" = ").append(value);
   };
+  const Places threads = Threads(config);
+  const Places frames = WithSecond(config, threads);
+  const Places places = AllPlaces(config);
   const bool two_queues = config.TwoQueues();
   if (two_queues) variable("allocated_sequence", Text(s.allocated_sequence));
   variable("arrival", Text(s.arrival));
-  variable("cursor", Text(config, s.cursor));
+  if (config.Stalls()) variable("checkpoint", Text(s.checkpoint));
+  variable("cursor", Text(frames, s.cursor));
   variable("failed", FailedText(config, s));
   variable("first_error", Text(s.first_error));
-  variable("group_leader", Text(config, s.group_leader));
-  variable("group_size", Text(config, s.group_size));
-  variable("group_status", Text(config, s.group_status));
-  variable("incarnation", Text(config, s.incarnation));
+  variable("group_leader", Text(frames, s.group_leader));
+  variable("group_size", Text(frames, s.group_size));
+  variable("group_status", Text(frames, s.group_status));
+  variable("incarnation", Text(frames, s.incarnation));
   variable("last_sequence", Text(s.last_sequence));
-  variable("last_writer", Text(config, s.last_writer));
+  variable("last_writer", Text(frames, s.last_writer));
   variable("lifetime_ok", TlaBool(s.lifetime_ok));
-  variable("link_newer", PlacesText(config, s.link_newer));
-  variable("link_older", PlacesText(config, s.link_older));
+  variable("link_newer", Text(places, s.link_newer));
+  variable("link_older", Text(places, s.link_older));
   variable("log", Text(s.log));
   if (two_queues) {
     variable("log_mutex", s.log_mutex == 0 ? "NULL" : TlaThread(s.log_mutex - 1u));
@@ -110,15 +145,16 @@ std::string CanonicalText(const Config& config, const State& s) {
   variable("newest_memtable_writer", Text(s.newest_memtable_writer));
   if (two_queues) variable("newest_nonmem_writer", Text(s.newest_nonmem_writer));
   variable("newest_writer", Text(s.newest_writer));
-  variable("outcome", Text(config, s.outcome));
-  variable("pc", Text(config, s.pc));
-  variable("running", Text(config, s.running));
-  variable("sequence", Text(config, s.sequence));
-  variable("state", Text(config, s.state));
-  variable("status", Text(config, s.status));
+  variable("outcome", Text(threads, s.outcome));
+  variable("pc", Text(frames, s.pc));
+  if (config.Stalls()) variable("relief", Text(s.relief));
+  variable("running", Text(frames, s.running));
+  variable("sequence", Text(frames, s.sequence));
+  variable("state", Text(frames, s.state));
+  variable("status", Text(frames, s.status));
   variable("synced", Text(s.synced));
-  variable("tail_seen", Text(config, s.tail_seen));
-  variable("write_group", Text(config, s.write_group));
+  variable("tail_seen", Text(frames, s.tail_seen));
+  variable("write_group", Text(frames, s.write_group));
   return text;
 }
 

@@ -32,9 +32,15 @@ enum WriterState : uint8_t {
   STATE_COMPLETED,
 };
 
-enum class WriteStatus : uint8_t { kOK, kUnknownOutcome, kAborted, kCallbackFailed };
+enum class WriteStatus : uint8_t {
+  kOK,
+  kUnknownOutcome,
+  kAborted,
+  kCallbackFailed,
+  kIncomplete,
+};
 
-enum class FirstError : uint8_t { kOK, kWalError, kMemTableError };
+enum class FirstError : uint8_t { kOK, kWalError, kMemTableError, kPreReleaseError, kClose };
 
 // One record of the log.
 struct LogRecord {
@@ -54,35 +60,40 @@ inline constexpr size_t kMaxRecords = kMaxThreads * kMaxWrites;
 
 template <class T>
 using PerThread = std::array<T, kMaxThreads>;
-// Of the threads and of the dummy.
+// Of the threads and of the second Writer of an unbatched call.
+template <class T>
+using PerFrame = std::array<T, kFrames>;
+// Of all places of Writers.
 template <class T>
 using PerPlace = std::array<T, kPlaces>;
 
 struct State {
-  PerThread<Action> pc = {};  // the next action; Action::Write: no write in flight
-  PerThread<uint8_t> incarnation = {};
+  PerFrame<Action> pc = {};  // the next action; Action::Write: no write in flight
+  PerFrame<uint8_t> incarnation = {};
   Pointer newest_writer;
   Pointer newest_memtable_writer;
   Pointer newest_nonmem_writer;
-  PerThread<WriterState> state = {};
+  PerFrame<WriterState> state = {};
   PerPlace<Pointer> link_older = {};
   PerPlace<Pointer> link_newer = {};
-  PerThread<Pointer> write_group = {};
-  PerThread<uint8_t> sequence = {};
-  PerThread<WriteStatus> status = {};
-  PerThread<Pointer> group_leader = {};
-  PerThread<Pointer> last_writer = {};
-  PerThread<uint8_t> group_size = {};
-  PerThread<WriteStatus> group_status = {};
-  PerThread<uint8_t> running = {};
-  PerThread<Pointer> tail_seen = {};
-  PerThread<Pointer> cursor = {};
+  PerFrame<Pointer> write_group = {};
+  PerFrame<uint8_t> sequence = {};
+  PerFrame<WriteStatus> status = {};
+  PerFrame<Pointer> group_leader = {};
+  PerFrame<Pointer> last_writer = {};
+  PerFrame<uint8_t> group_size = {};
+  PerFrame<WriteStatus> group_status = {};
+  PerFrame<uint8_t> running = {};
+  PerFrame<Pointer> tail_seen = {};
+  PerFrame<Pointer> cursor = {};
   Writers arrival;
   bool lifetime_ok = true;
 
   Sequence<LogRecord, kMaxRecords> log;
   uint8_t synced = 0;
   uint8_t allocated_sequence = 0;
+  uint8_t relief = 0;
+  uint8_t checkpoint = 0;
   uint8_t log_mutex = 0;  // the number of the thread that holds it, from 1; 0: nobody
   PerThread<std::array<uint8_t, kMaxWrites>> memtable = {};  // sequence of write k; 0: not inserted
   uint8_t last_sequence = 0;

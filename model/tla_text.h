@@ -47,13 +47,14 @@ std::string TlaSet(const Range& range, Element&& element) {
   return text + "}";
 }
 
-// (t1:>a@@t2:>b): a function of the threads; value(t) is the text of one.
-template <class Value>
-std::string TlaThreadFunction(size_t threads, Value&& value) {
+// (t1:>a@@t2:>b): a function of `domain`; name(x) and value(x) are the texts of one argument and
+// its value.
+template <class Domain, class Name, class Value>
+std::string TlaFunction(const Domain& domain, Name&& name, Value&& value) {
   std::string text = "(";
-  for (size_t t = 0; t < threads; t++) {
-    if (t > 0) text += "@@";
-    text += TlaThread(t) + ":>" + value(t);
+  for (const auto x : domain) {
+    if (text.size() > 1) text += "@@";
+    text += name(x) + ":>" + value(x);
   }
   return text + ")";
 }

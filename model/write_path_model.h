@@ -8,13 +8,9 @@
 
 #pragma once
 
-#include "model/memtable_writers_model.h"
+#include "model/write_stall_model.h"
 
 namespace bellwether::model {
-
-inline Action ExitFromLog(const Config& config) {
-  return config.Pipelined() ? Action::ExitAsBatchGroupLeader_Dummy : Action::ExitAsBatchGroupLeader;
-}
 
 // How many operations of these writers consume a sequence number.
 inline uint8_t Operations(const Config& config, const Writers& writers) {
@@ -48,6 +44,18 @@ inline void GotoAfterLog(const Config& config, size_t t, State* s) {
   } else {
     BeginMemTablePhase(config, t, s);
   }
+}
+
+// What follows on the record, and its sync: the pre-release callbacks, which only the leader sees
+// unless one fails.
+inline void GotoAfterRecord(const Config& config, size_t t, State* s) {
+  for (const Pointer w : Group(*s, t)) {
+    if (!config.pre_release_fails.Contains(w) || !config.Logs(w)) continue;
+    s->pc[t] = Action::PreReleaseError;
+    return;
+  }
+  s->log_mutex = 0;
+  GotoAfterLog(config, t, s);
 }
 
 inline bool Poisoned(const State& s) { return s.first_error != FirstError::kOK; }
@@ -89,8 +97,7 @@ inline bool WriteToWAL(const Config& config, size_t t, State* s) {
   if (!logged.empty() && config.Sync(Me(*s, t))) {
     s->pc[t] = Action::WriteToWAL_Sync;
   } else {
-    s->log_mutex = 0;
-    GotoAfterLog(config, t, s);
+    GotoAfterRecord(config, t, s);
   }
   return true;
 }
@@ -99,8 +106,7 @@ inline bool WriteToWAL_Sync(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::WriteToWAL_Sync) return false;
   // Behind an error of the log a sync makes nothing durable, whatever it returns.
   if (s->first_error != FirstError::kWalError) s->synced = s->log.size;
-  s->log_mutex = 0;
-  GotoAfterLog(config, t, s);
+  GotoAfterRecord(config, t, s);
   return true;
 }
 
@@ -117,17 +123,28 @@ inline void FailGroup(const Config& config, size_t t, State* s) {
   }
 }
 
+// The group of t fails while it has the log.
+inline void FailOnLog(const Config& config, FirstError error, size_t t, State* s) {
+  PoisonBy(error, s);
+  FailGroup(config, t, s);
+  s->log_mutex = 0;
+  s->pc[t] = ExitFromLog(config);
+}
+
 inline bool WalError(const Config& config, size_t t, State* s) {
   if (!config.wal_errors) return false;
-  const auto logs = [&](Pointer w) { return config.Logs(w); };
+  const auto logs = [&](Pointer w) { return config.Logs(w) && !config.disable_wal.Contains(w); };
   const bool appends = s->pc[t] == Action::WriteToWAL &&
                        (config.SharesFirstError() || !Poisoned(*s)) &&
                        !Group(*s, t).Select(logs).empty();
   if (!appends && s->pc[t] != Action::WriteToWAL_Sync) return false;
-  PoisonBy(FirstError::kWalError, s);
-  FailGroup(config, t, s);
-  s->log_mutex = 0;
-  s->pc[t] = ExitFromLog(config);
+  FailOnLog(config, FirstError::kWalError, t, s);
+  return true;
+}
+
+inline bool PreReleaseError(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::PreReleaseError) return false;
+  FailOnLog(config, FirstError::kPreReleaseError, t, s);
   return true;
 }
 
@@ -203,12 +220,109 @@ inline bool Poison(const Config& config, size_t t, State* s) {
 
 inline bool Write_Return(const Config& config, size_t t, State* s) {
   const Pointer me = Me(*s, t);
-  const bool failed = InFlight(*s, t) && config.callback_fails.Contains(me);
+  const bool failed =
+      config.callback_fails.Contains(me) && s->status[t] != WriteStatus::kIncomplete;
   const WriteStatus status = failed ? WriteStatus::kCallbackFailed : s->status[t];
   const uint8_t sequence = s->sequence[t];
   if (!FreeFrame(t, s)) return false;
+  if (t == kSecondPlace) return true;
+  if (config.Stalls() && config.Unbatched(me)) s->relief--;
+  if (config.Checkpoints(t)) return true;
   const bool has_sequence = status == WriteStatus::kOK && config.Inserts(me);
   s->outcome[t].Append({status, has_sequence ? sequence : uint8_t{0}});
+  return true;
+}
+
+// The log holds as much behind the last checkpoint as it may. A group of disable_wal writers stands
+// in it for its sequences, but not in the file.
+inline bool LogTooLarge(const Config& config, const State& s) {
+  size_t records = 0;
+  for (size_t i = s.checkpoint; i < s.log.size; i++) {
+    const auto in_file = [&](Pointer w) { return !config.disable_wal.Contains(w); };
+    records += s.log[i].writers.Select(in_file) == s.log[i].writers;
+  }
+  return records >= config.max_log;
+}
+
+// A leader that must stall and has no_slowdown is refused.
+inline void StallOrRefuse(const Config& config, size_t t, State* s) {
+  if (config.no_slowdown.Contains(Me(*s, t))) {
+    Incomplete(t, s);
+  } else {
+    s->pc[t] = Action::BeginWriteStall;
+  }
+}
+
+inline bool PreprocessWrite(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::PreprocessWrite || s->log_mutex != 0) return false;
+  const bool poisoned = Poisoned(*s) && !config.SharesFirstError();
+  if (!LogTooLarge(config, *s) || s->relief > 0 || poisoned) {
+    s->pc[t] = Action::EnterAsBatchGroupLeader;
+  } else if (config.SharesFirstError()) {
+    s->pc[t] = Action::PreprocessWrite_FirstError;
+  } else {
+    StallOrRefuse(config, t, s);
+  }
+  return true;
+}
+
+inline bool PreprocessWrite_FirstError(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::PreprocessWrite_FirstError) return false;
+  if (Poisoned(*s)) {
+    s->pc[t] = Action::EnterAsBatchGroupLeader;
+  } else {
+    StallOrRefuse(config, t, s);
+  }
+  return true;
+}
+
+inline bool EndWriteStall(const Config& config, size_t t, State* s) {
+  const bool relieved = s->relief > 0 || Poisoned(*s);
+  if (s->pc[t] != Action::EndWriteStall || !relieved) return false;
+  EndStall(config, t, s);
+  return true;
+}
+
+inline bool RunUnbatched(const Config&, size_t t, State* s) {
+  if (s->pc[t] != Action::RunUnbatched) return false;
+  s->relief++;
+  s->pc[t] = Action::LinkOne;
+  return true;
+}
+
+inline bool Close(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::Close || !LeadsAll(config, *s)) return false;
+  LeaveAll(config, t, s);
+  if (Poisoned(*s)) {
+    s->status[t] = WriteStatus::kAborted;
+  } else {
+    s->synced = s->log.size;
+  }
+  PoisonBy(FirstError::kClose, s);
+  return true;
+}
+
+inline bool CloseError(const Config& config, size_t t, State* s) {
+  if (!config.wal_errors || s->pc[t] != Action::Close || !LeadsAll(config, *s) || Poisoned(*s)) {
+    return false;
+  }
+  LeaveAll(config, t, s);
+  s->status[t] = WriteStatus::kUnknownOutcome;
+  PoisonBy(FirstError::kClose, s);
+  return true;
+}
+
+inline bool Checkpoint(const Config& config, size_t t, State* s) {
+  if (s->pc[t] != Action::Checkpoint || !LeadsAll(config, *s)) return false;
+  LeaveAll(config, t, s);
+  if (!Poisoned(*s)) s->checkpoint = s->log.size;
+  return true;
+}
+
+inline bool BeginCheckpoint(const Config& config, size_t t, State* s) {
+  if (!config.Checkpoints(t) || s->pc[t] != Action::Write) return false;
+  s->incarnation[t] = 1;
+  Begin(config, t, s);
   return true;
 }
 
@@ -217,6 +331,7 @@ inline State Initial(const Config&) { return {}; }
 // The workload is over: the spec's Done, which is not a deadlock.
 inline bool IsFinal(const Config& config, const State& s) {
   for (size_t t = 0; t < config.threads; t++) {
+    if (config.Checkpoints(t)) continue;
     if (InFlight(s, t) || s.incarnation[t] != config.writes) return false;
   }
   return true;
@@ -232,6 +347,8 @@ inline bool Apply(const Config& config, Action action, size_t t, State* s) {
 #include "model/actions.def"
 #undef BELLWETHER_ACTION
 #undef BELLWETHER_ENVIRONMENT_ACTION
+    case Action::ExitUnbatched:  // a label alone
+      return false;
   }
   return false;
 }

@@ -43,6 +43,7 @@ inline bool DummyIsLive(const State& s) {
 
 inline bool Live(const State& s, Pointer p) {
   if (p == kDummy) return DummyIsLive(s);
+  if (p == kStallDummy || p == kNonmemStallDummy) return true;
   return !p.null() && InFlight(s, p.thread()) && At(s.incarnation, p) == p.incarnation();
 }
 
@@ -58,7 +59,7 @@ void Store(std::array<T, kSize>& field, Pointer p, T value) {
 inline Writers Chain(const State& s, Pointer from, Pointer to) {
   Writers chain;
   chain.Append(from);
-  while (chain.last() != to && !At(s.link_newer, chain.last()).null() && chain.size < kMaxThreads) {
+  while (chain.last() != to && !At(s.link_newer, chain.last()).null() && chain.size < kFrames) {
     chain.Append(At(s.link_newer, chain.last()));
   }
   return chain;
@@ -85,8 +86,12 @@ inline void CreateMissingNewerLinks(Pointer head, State* s) {
 
 // May w be taken into the group of `leader`?
 inline bool Compatible(const Config& config, Pointer leader, Pointer w) {
+  const auto alike = [&](const WriteSet& option) {
+    return option.Contains(w) == option.Contains(leader);
+  };
   return (!config.Sync(w) || config.Sync(leader)) && !config.callback_alone.Contains(w) &&
-         !config.callback_alone.Contains(leader);
+         !config.callback_alone.Contains(leader) && alike(config.no_slowdown) &&
+         alike(config.disable_wal) && !config.Unbatched(w);
 }
 
 // The leader of a queue and the compatible writers behind it, up to the cap.
@@ -116,10 +121,17 @@ inline void Link(const Writers& members, const Writers& skipped, State* s) {
   At(s->link_newer, previous) = Pointer();
 }
 
+// The call of t begins. Who is to lead all queues ends a stall first.
+inline void Begin(const Config& config, size_t t, State* s) {
+  const bool relieves = config.Stalls() && config.Unbatched(Me(*s, t));
+  s->pc[t] = relieves ? Action::RunUnbatched : Action::LinkOne;
+}
+
 inline bool Write(const Config& config, size_t t, State* s) {
-  if (s->pc[t] != Action::Write || s->incarnation[t] >= config.writes) return false;
+  if (s->pc[t] != Action::Write || t == kSecondPlace || config.Checkpoints(t)) return false;
+  if (s->incarnation[t] >= config.writes) return false;
   s->incarnation[t]++;
-  s->pc[t] = Action::LinkOne;
+  Begin(config, t, s);
   return true;
 }
 
@@ -131,6 +143,7 @@ inline Pointer& Tail(const Config& config, size_t t, State* s) {
 inline bool LinkOne(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::LinkOne) return false;
   Pointer& tail = Tail(config, t, s);
+  if (tail == kStallDummy || tail == kNonmemStallDummy) return false;  // it waits
   s->link_older[t] = tail;
   s->pc[t] = tail.null() ? Action::JoinBatchGroup : Action::JoinBatchGroup_AwaitState;
   tail = Me(*s, t);
@@ -138,10 +151,16 @@ inline bool LinkOne(const Config& config, size_t t, State* s) {
   return true;
 }
 
-inline bool JoinBatchGroup(const Config&, size_t t, State* s) {
+// What a new leader does.
+inline Action LeaderLabel(const Config& config, const State& s, size_t t) {
+  if (config.Unbatched(Me(s, t))) return Action::EnterUnbatched;
+  return config.Stalls() ? Action::PreprocessWrite : Action::EnterAsBatchGroupLeader;
+}
+
+inline bool JoinBatchGroup(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::JoinBatchGroup) return false;
   s->state[t] = STATE_GROUP_LEADER;
-  s->pc[t] = Action::EnterAsBatchGroupLeader;
+  s->pc[t] = LeaderLabel(config, *s, t);
   return true;
 }
 
@@ -154,7 +173,7 @@ inline Action InsertLabel(const Config& config, const State& s, size_t t) {
 inline Action Called(const Config& config, const State& s, size_t t) {
   switch (s.state[t]) {
     case STATE_GROUP_LEADER:
-      return Action::EnterAsBatchGroupLeader;
+      return LeaderLabel(config, s, t);
     case STATE_MEMTABLE_WRITER_LEADER:
       return Action::EnterAsMemTableWriter;
     case STATE_PARALLEL_MEMTABLE_CALLER:
@@ -172,7 +191,13 @@ inline bool JoinBatchGroup_AwaitState(const Config& config, size_t t, State* s) 
   return true;
 }
 
-inline Action WriteToWALLabel(const Config& config) {
+inline Action ExitFromLog(const Config& config) {
+  return config.Pipelined() ? Action::ExitAsBatchGroupLeader_Dummy : Action::ExitAsBatchGroupLeader;
+}
+
+inline Action WriteToWALLabel(const Config& config, const State& s, size_t t) {
+  // Refused by PreprocessWrite.
+  if (s.group_status[t] != WriteStatus::kOK) return ExitFromLog(config);
   return config.SharesFirstError() ? Action::WriteToWAL_FirstError : Action::WriteToWAL;
 }
 
@@ -205,7 +230,7 @@ inline bool EnterAsBatchGroupLeader(const Config& config, size_t t, State* s) {
   Link(members, skipped, s);
   TakeGroup(t, members, s);
   if (skipped.empty()) {
-    s->pc[t] = WriteToWALLabel(config);
+    s->pc[t] = WriteToWALLabel(config, *s, t);
     return true;
   }
   s->tail_seen[t] = tail;
@@ -231,7 +256,7 @@ inline bool EnterAsBatchGroupLeader_Graft(const Config& config, size_t t, State*
   }
   s->tail_seen[t] = Pointer();
   s->cursor[t] = Pointer();
-  s->pc[t] = WriteToWALLabel(config);
+  s->pc[t] = WriteToWALLabel(config, *s, t);
   return true;
 }
 
@@ -262,8 +287,23 @@ inline void ExitWithDummy(const Config& config, size_t t, State* s) {
   s->pc[t] = Action::ExitAsBatchGroupLeader_AwaitState;
 }
 
+// An unbatched call leaves its queue; the main one when the second Writer has left.
+inline bool ExitUnbatched(const Config& config, size_t t, State* s) {
+  const bool second_left = !config.HasSecond() || s->pc[kSecondPlace] == Action::Write;
+  if (t != kSecondPlace && !second_left) return false;
+  Pointer& tail = Tail(config, t, s);
+  if (!SameAddress(tail, Me(*s, t))) {
+    HandOff(config, t, Me(*s, t), s);
+    return true;
+  }
+  tail = Pointer();
+  s->pc[t] = Action::Write_Return;
+  return true;
+}
+
 inline bool ExitAsBatchGroupLeader(const Config& config, size_t t, State* s) {
   if (s->pc[t] != Action::ExitAsBatchGroupLeader) return false;
+  if (config.Unbatched(Me(*s, t))) return ExitUnbatched(config, t, s);
   if (config.Pipelined()) {
     ExitWithDummy(config, t, s);
     return true;
@@ -285,9 +325,10 @@ inline bool ExitAsBatchGroupLeader_SetState(const Config& config, size_t t, Stat
   if (s->pc[t] != Action::ExitAsBatchGroupLeader_SetState) return false;
   Touch(s->cursor[t], s);
   Store(s->state, s->cursor[t], STATE_GROUP_LEADER);
-  if (config.Pipelined()) {
+  const bool unbatched = config.Unbatched(Me(*s, t));
+  if (config.Pipelined() || unbatched) {
     s->cursor[t] = Pointer();
-    s->pc[t] = Action::ExitAsBatchGroupLeader_AwaitState;
+    s->pc[t] = unbatched ? Action::Write_Return : Action::ExitAsBatchGroupLeader_AwaitState;
   } else {
     GotoFollowers(t, s);
   }

@@ -351,8 +351,8 @@ WaitForMemTableWriters_AwaitState(t) == Queue!WaitForMemTableWriters_AwaitState(
 WaitForMemTableWriters_Store(t) == Queue!WaitForMemTableWriters_Store(t) /\ UNCHANGED rest
 
 (* DBImpl::Close, by who leads all queues: the log is synced, and the CAS of first_error makes     *)
-(* every later leader refuse. The sync may fail; a path that is poisoned already gives back its    *)
-(* error. Others see first_error.                                                                  *)
+(* every later leader refuse. A path that is poisoned already gives back its error. Others see     *)
+(* first_error.                                                                                    *)
 Close(t) ==
   /\ pc[t] = "Close"
   /\ Queue!LeadsAll
@@ -363,12 +363,22 @@ Close(t) ==
      \/ /\ ~Poisoned
         /\ synced' = Len(log)
         /\ UNCHANGED status
-     \/ /\ ~Poisoned /\ WalErrors
-        /\ status' = [status EXCEPT ![t] = "UnknownOutcome"]
-        /\ UNCHANGED synced
   /\ PoisonBy("Close")
   /\ UNCHANGED <<queue_vars, links, group, sequence, locals, lifetime_ok>>
   /\ UNCHANGED <<log, allocated_sequence, log_mutex, checkpoint, memtable, last_sequence, outcome, failed>>
+
+(* Environment: the sync of DBImpl::Close fails. The path is closed all the same; whether what was *)
+(* logged is durable nobody knows. Others see first_error.                                         *)
+CloseError(t) ==
+  /\ WalErrors
+  /\ pc[t] = "Close"
+  /\ ~Poisoned
+  /\ Queue!LeadsAll
+  /\ Queue!LeaveAll(t)
+  /\ status' = [status EXCEPT ![t] = "UnknownOutcome"]
+  /\ PoisonBy("Close")
+  /\ UNCHANGED <<queue_vars, links, group, sequence, locals, lifetime_ok>>
+  /\ UNCHANGED <<wal, memtable, last_sequence, outcome, failed>>
 
 (* DBImpl::SwitchMemtable, for our Store::Checkpoint, by who leads all queues: what was logged is  *)
 (* no longer needed. Others see the size of the log, when they look at it next.                    *)
@@ -446,6 +456,7 @@ Step(t) ==
 Environment(t) ==
   \/ WalError(t)
   \/ MemTableError(t)
+  \/ CloseError(t)
   \/ BeginCheckpoint(t)
 
 AllReturned == \A t \in Threads \ Checkpointers : ~Queue!InFlight(t) /\ incarnation[t] = Writes

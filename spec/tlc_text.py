@@ -32,7 +32,7 @@ WRAPPED = ("OpenStep",)
 NOBODYS = ("Crash", "CrashAndRecover")
 # Mechanisms that are not a mode's own: it is enough that their actions fire in one mode.
 MECHANISM_ACTION = re.compile("PreprocessWrite|BeginWriteStall|EndWriteStall|LinkOne_NoSlowdown|PreReleaseError|"
-                              "RunUnbatched|EnterUnbatched|WaitForMemTableWriters|Close$|Checkpoint|BeginCheckpoint")
+                              "RunUnbatched|EnterUnbatched|WaitForMemTableWriters|Close(Error)?$|Checkpoint|BeginCheckpoint")
 
 
 def options_of(config_text):

@@ -37,6 +37,31 @@ Config InMode(Mode mode, Config config) {
   return config;
 }
 
+// t2 closes after a write with no_slowdown; the log holds one record.
+Config StallClose() {
+  Config config = WithSync(2, 2, {});
+  config.no_slowdown.Add({1, 1});
+  config.closes.Add({1, 2});
+  config.max_log = 1;
+  return config;
+}
+
+// t2 makes checkpoints; the log holds one record.
+Config Checkpoints() {
+  Config config = WithSync(2, 2, {});
+  config.checkpointers[1] = true;
+  config.max_log = 1;
+  return config;
+}
+
+// t2 closes.
+Config Closes() {
+  Config config = WithSync(2, 1, {});
+  config.closes.Add({1, 1});
+  config.memtable_errors = true;
+  return config;
+}
+
 ApplyFunction MutantNamed(std::string_view name) {
   for (const Mutant& mutant : kMutants) {
     if (mutant.name == name) return mutant.apply;
@@ -59,7 +84,9 @@ TEST(Explorer, FindsEveryState) {
         Expected{Mode::kPipelined, WithSync(3, 1, {}), 14294, 54},
         Expected{Mode::kPipelinedParallel, WithSync(3, 1, {}), 20258, 55},
         Expected{Mode::kTwoQueues, LastPrepares(), 3122, 29},
-        Expected{Mode::kTwoQueuesParallel, LastPrepares(), 4210, 31}}) {
+        Expected{Mode::kTwoQueuesParallel, LastPrepares(), 4210, 31},
+        Expected{Mode::kSerial, StallClose(), 451, 39},
+        Expected{Mode::kPipelined, Checkpoints(), 729, 57}}) {
     Explorer explorer(InMode(expected.mode, expected.config));
     EXPECT_EQ(Search(explorer), Outcome::kComplete);
     EXPECT_EQ(explorer.distinct(), expected.distinct);
@@ -67,9 +94,23 @@ TEST(Explorer, FindsEveryState) {
   }
 }
 
+// Searches all of `config`, and adds how often each action was taken.
+void AddTaken(const Config& config, std::vector<uint64_t>* taken) {
+  Explorer explorer(config);
+  EXPECT_EQ(Search(explorer), Outcome::kComplete) << explorer.violated();
+  for (size_t i = 0; i < taken->size(); i++) (*taken)[i] += explorer.taken()[i];
+}
+
 // In one mode or another: three writers, so that one can be between two others, with every option.
 TEST(Explorer, EveryActionIsTaken) {
   std::vector<uint64_t> taken(kActions.size(), 0);
+  Config pre_release = WithSync(2, 1, {});
+  pre_release.pre_release_fails.Add({1, 1});
+  AddTaken(pre_release, &taken);
+  AddTaken(Checkpoints(), &taken);
+  Config stall_close = InMode(Mode::kPipelined, StallClose());
+  stall_close.wal_errors = true;
+  AddTaken(stall_close, &taken);
   for (const ModeInfo& mode : kModes) {
     Config config = InMode(mode.mode, WithSync(3, 1, {{1, 1}}));
     config.wal_errors = true;
@@ -78,9 +119,7 @@ TEST(Explorer, EveryActionIsTaken) {
     if (config.TwoQueues()) config.disable_memtable.Add({2, 1});
     for (const uint8_t stride_threshold : {uint8_t{2}, uint8_t{20}}) {
       config.stride_threshold = stride_threshold;
-      Explorer explorer(config);
-      EXPECT_EQ(Search(explorer), Outcome::kComplete) << mode.name << explorer.violated();
-      for (size_t i = 0; i < taken.size(); i++) taken[i] += explorer.taken()[i];
+      AddTaken(config, &taken);
     }
   }
   for (const ActionInfo& info : kActions) {
@@ -111,15 +150,19 @@ TEST(Explorer, ALimitIsNotAPass) {
 TEST(Explorer, NamesWhatAMutantViolates) {
   struct Expected {
     std::string_view mutant;
+    Config config;
     Outcome outcome;
     std::string_view violated;
   };
+  const Config sync = WithSync(2, 1, {{1, 1}});
   for (const Expected& expected :
-       {Expected{"lost_hand_off", Outcome::kDeadlock, "deadlock"},
-        Expected{"lost_sync", Outcome::kViolation, "INV_ACK"},
-        Expected{"publish_back", Outcome::kViolation, "INV_PUBLISH_MONOTONE"}}) {
-    const Config config = WithSync(2, 1, {{1, 1}});
-    Explorer explorer(config, MutantNamed(expected.mutant));
+       {Expected{"lost_hand_off", sync, Outcome::kDeadlock, "deadlock"},
+        Expected{"lost_sync", sync, Outcome::kViolation, "INV_ACK"},
+        Expected{"publish_back", sync, Outcome::kViolation, "INV_PUBLISH_MONOTONE"},
+        Expected{"stall_ignores_relief", StallClose(), Outcome::kDeadlock, "deadlock"},
+        Expected{"close_does_not_wait", InMode(Mode::kPipelined, Closes()), Outcome::kViolation,
+                 "INV_ACK"}}) {
+    Explorer explorer(expected.config, MutantNamed(expected.mutant));
     EXPECT_EQ(Search(explorer), expected.outcome) << expected.mutant;
     EXPECT_EQ(explorer.violated(), expected.violated);
   }
@@ -140,6 +183,17 @@ TEST(Explorer, ACounterexampleIsABehaviour) {
   EXPECT_EQ(explorer.counterexample().back().step.action, Action::Write_Return);
 }
 
+// Close holds in every mode, beside errors of the memtable.
+TEST(Explorer, CloseInEveryMode) {
+  for (const ModeInfo& mode : kModes) {
+    for (Config config : {InMode(mode.mode, Closes()), InMode(mode.mode, StallClose())}) {
+      config.wal_errors = true;
+      Explorer explorer(config);
+      EXPECT_EQ(Search(explorer), Outcome::kComplete) << mode.name << explorer.violated();
+    }
+  }
+}
+
 // These the properties cannot see; model_parity_test has to, mechanism by mechanism.
 TEST(Explorer, SomeMutantsKeepEveryProperty) {
   Config config = WithSync(3, 1, {{1, 1}});
@@ -149,9 +203,11 @@ TEST(Explorer, SomeMutantsKeepEveryProperty) {
   for (const Mutant& mutant : kMutants) {
     if (mutant.violates) continue;
     for (const ModeInfo& mode : kModes) {
-      Explorer explorer(InMode(mode.mode, config), mutant.apply);
-      EXPECT_EQ(Search(explorer), Outcome::kComplete)
-          << mutant.name << " in " << mode.name << " violates " << explorer.violated();
+      for (const Config& workload : {config, StallClose(), Checkpoints()}) {
+        Explorer explorer(InMode(mode.mode, workload), mutant.apply);
+        EXPECT_EQ(Search(explorer), Outcome::kComplete)
+            << mutant.name << " in " << mode.name << " violates " << explorer.violated();
+      }
     }
   }
 }

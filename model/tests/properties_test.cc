@@ -269,9 +269,86 @@ std::vector<Violation> TwoQueuesViolations() {
   return all;
 }
 
+// As they stand, t1 and t3 are a group.
+std::vector<Violation> OptionViolations() {
+  Violation no_wal{"INV_GROUP", "a writer with disable_wal in the group of one without", Logged,
+                   [](State*) {}};
+  no_wal.config.disable_wal.Add({2, 1});
+  Violation no_slowdown{"INV_GROUP", "a writer with no_slowdown in the group of one without",
+                        Logged, [](State*) {}};
+  no_slowdown.config.no_slowdown.Add({2, 1});
+  Violation pre_release{"INV_STATUS", "a write whose pre-release callback failed is acknowledged",
+                        Over, [](State*) {}};
+  pre_release.config.pre_release_fails.Add({1, 1});
+  return {no_wal, no_slowdown, pre_release};
+}
+
+// t1 writes, t2 closes; t1 may stall.
+Config Closing() {
+  Config config;
+  config.mode = Mode::kTwoQueues;
+  config.closes.Add({1, 1});
+  config.no_slowdown.Add({0, 1});
+  config.max_log = 1;
+  return config;
+}
+
+// t2 leads all queues; t1 waits.
+State LeadsAllQueues() {
+  const Config config = Closing();
+  State s = Take(config, Initial(config), {{1, Action::Write}, {1, Action::RunUnbatched}});
+  s = RunUntil(config, s, 1, Action::Close);
+  return Join(config, RunUntil(config, s, kSecondPlace, Action::ExitUnbatched), 0);
+}
+
+// t1 has written, then t2 closed.
+State Closed() {
+  const Config config = Closing();
+  State s = RunUntil(config, Join(config, Initial(config), 0), 0, Action::Write);
+  s = Take(config, s, {{1, Action::Write}});
+  s = RunUntil(config, s, 1, Action::Close);
+  s = RunUntil(config, s, kSecondPlace, Action::ExitUnbatched);
+  s = RunUntil(config, Take(config, s, {{1, Action::Close}}), kSecondPlace, Action::Write);
+  return RunUntil(config, s, 1, Action::Write);
+}
+
+std::vector<Violation> UnbatchedViolations() {
+  std::vector<Violation> all = {
+      {"INV_LEADER", "a write leads beside an unbatched call", LeadsAllQueues,
+       [](State* s) { s->state[0] = STATE_GROUP_LEADER; }},
+      {"INV_GROUP", "who waits behind an unbatched call is not in the queue", LeadsAllQueues,
+       [](State* s) {
+         s->newest_writer = {1, 1};
+       }},
+      {"INV_GROUP", "who waits behind a stall is not in the queue", LeadsAllQueues,
+       [](State* s) {
+         s->newest_writer = kStallDummy;
+         s->link_older[kStallPlace] = {1, 1};
+       }},
+      {"INV_ACK", "closed and not durable", Closed, [](State* s) { s->synced = 0; }},
+      {"INV_ACK", "closed, and poisoned by something else", Closed,
+       [](State* s) { s->first_error = FirstError::kWalError; }},
+      {"INV_STATUS", "a logged write is called incomplete", Closed,
+       [](State* s) { s->outcome[0].items[0].status = WriteStatus::kIncomplete; }},
+      {"INV_QUIET", "a stall is still relieved", Closed, [](State* s) { s->relief = 1; }},
+      {"INV_QUIET", "closed, and not all is published", Closed,
+       [](State* s) { s->last_sequence = 0; }},
+  };
+  for (Violation& violation : all) violation.config = Closing();
+  Violation impatient{"INV_STATUS", "a write without no_slowdown is called incomplete", Over,
+                      [](State* s) {
+                        s->log = {};
+                        s->outcome[0].items[0].status = WriteStatus::kIncomplete;
+                      }};
+  all.push_back(impatient);
+  return all;
+}
+
 std::vector<Violation> AllViolations() {
   std::vector<Violation> all = QueueViolations();
   for (Violation& violation : TwoQueuesViolations()) all.push_back(std::move(violation));
+  for (Violation& violation : UnbatchedViolations()) all.push_back(std::move(violation));
+  for (Violation& violation : OptionViolations()) all.push_back(std::move(violation));
   for (Violation& violation : PathViolations()) all.push_back(std::move(violation));
   for (Violation& violation : PipelinedViolations()) all.push_back(std::move(violation));
   return all;
@@ -285,6 +362,9 @@ TEST(Properties, HoldOfABehaviour) {
   }
   for (const auto& state : {InMemTableQueue, MemTableGroupLeaves, PipelinedOver}) {
     EXPECT_THAT(Violated(Pipelined(), state()), IsEmpty()) << CanonicalText(Pipelined(), state());
+  }
+  for (const auto& state : {LeadsAllQueues, Closed}) {
+    EXPECT_THAT(Violated(Closing(), state()), IsEmpty()) << CanonicalText(Closing(), state());
   }
   for (const auto& state : {TwoLead, Committed}) {
     EXPECT_THAT(Violated(TwoQueues(), state()), IsEmpty()) << CanonicalText(TwoQueues(), state());

@@ -122,6 +122,33 @@ TEST(CanonicalText, OfTheDummy) {
       << text;
 }
 
+// So are the second Writer of an unbatched call, and the dummies of a stall.
+TEST(CanonicalText, OfAnUnbatchedCallAndAStall) {
+  Config config;
+  config.mode = Mode::kTwoQueues;
+  config.max_log = 1;
+  config.closes.Add({1, 1});
+  State s = Take(config, Initial(config), {{1, Action::Write}, {1, Action::RunUnbatched}});
+  const std::string begins = CanonicalText(config, s);
+  EXPECT_NE(begins.find(" /\\ relief = 1 /\\ running = (t1:>0@@t2:>0@@\"SECOND\":>0) "),
+            begins.npos)
+      << begins;
+  s = Take(config, s, {{1, Action::LinkOne}, {1, Action::JoinBatchGroup}});
+  s = Take(config, s, {{1, Action::EnterUnbatched}, {kSecondPlace, Action::LinkOne}});
+  s = Take(config, s, {{kSecondPlace, Action::JoinBatchGroup}});
+  s = Take(config, s, {{kSecondPlace, Action::EnterUnbatched}});
+  const std::string leads_all = CanonicalText(config, s);
+  EXPECT_NE(leads_all.find(" /\\ newest_nonmem_writer = <<\"SECOND\",0>> "), leads_all.npos)
+      << leads_all;
+  EXPECT_NE(leads_all.find("(t1:>\"Write\"@@t2:>\"Close\"@@\"SECOND\":>\"ExitUnbatched\")"),
+            leads_all.npos)
+      << leads_all;
+  EXPECT_NE(leads_all.find(" /\\ link_newer = (t1:>NULL@@t2:>NULL@@\"STALL\":>NULL@@"
+                           "\"SECOND\":>NULL@@\"NONMEM_STALL\":>NULL) "),
+            leads_all.npos)
+      << leads_all;
+}
+
 // What one mode needs alone is printed in that mode alone.
 TEST(CanonicalText, OfTwoQueues) {
   Config config;

@@ -130,7 +130,8 @@ class WritePath {
   Status Close() {
     return RunUnbatched([this] {
       const Status status = log_->Sync();
-      Poison("Close", &closed_, status.ok() ? Status::Aborted("the write path is closed") : status);
+      Poison(status.ok() ? "Close" : "CloseError", &closed_,
+             status.ok() ? Status::Aborted("the write path is closed") : status);
       return status;
     });
   }
