@@ -201,7 +201,8 @@ inline std::optional<Violation> ReadLoggedWrites(const Workload& workload, FileS
   Status status = file_system->ListDirectory(directory, &names);
   for (const std::string& name : names) {
     if (!status.ok()) break;
-    if (name == kLockName) continue;
+    uint64_t number = 0;
+    if (!ParseLogName(name, &number)) continue;
     const std::string path = directory + "/" + name;
     std::string contents;
     status = file_system->ReadFile(path, &contents);

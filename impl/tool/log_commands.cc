@@ -168,6 +168,14 @@ void Verify(const std::string& directory, Report* report) {
   for (const SnapshotView& snapshot : view.snapshots) Tell(snapshot, report);
   for (const LogView& log : view.logs) Tell(log, report);
   TellUndecided(view.undecided, report);
+  if (view.manifest_damaged) {
+    TellFile(std::string(kManifestName), "FAILED: corrupt", report);
+    report->Fail(ExitCode::kDataLost);
+  }
+  for (const std::string& name : view.missing) {
+    TellFile(name, "FAILED: missing, though the manifest names it", report);
+    report->Fail(ExitCode::kDataLost);
+  }
   for (const std::string& name : view.unfinished) {
     TellFile(name, "unfinished: not part of the store", report);
   }

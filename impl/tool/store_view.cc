@@ -1,7 +1,10 @@
 #include "store_view.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
+
+#include "bellwether/store/manifest.h"
 
 namespace bellwether::tool {
 namespace {
@@ -76,6 +79,20 @@ Status ViewLogs(FileSystem* file_system, const std::string& directory,
   return Status::OK();
 }
 
+// Those that the manifest names and that are not there, though no snapshot covers them.
+void FindMissing(const StoreFiles& files, const Manifest& named, uint64_t base,
+                 std::vector<std::string>* missing) {
+  const auto find = [&](const std::vector<uint64_t>& there, const std::vector<uint64_t>& numbers,
+                        const auto& name) {
+    for (const uint64_t number : numbers) {
+      const bool found = std::binary_search(there.begin(), there.end(), number);
+      if (!found && number >= base) missing->push_back(name(number));
+    }
+  };
+  find(files.snapshots, named.snapshots, SnapshotName);
+  find(files.logs, named.logs, LogName);
+}
+
 }  // namespace
 
 Status ViewStore(FileSystem* file_system, const std::string& directory, StoreView* view) {
@@ -85,6 +102,10 @@ Status ViewStore(FileSystem* file_system, const std::string& directory, StoreVie
   if (files.empty()) {
     return Status::InvalidArgument("no log in " + directory + ": name a store's directory");
   }
+  Manifest named;
+  status = ReadManifest(file_system, directory, files, &named);
+  view->manifest_damaged = status.code() == Status::Code::kCorruption;
+  if (!status.ok() && !view->manifest_damaged) return status;
   view->unfinished = files.unfinished;
   view->foreign = files.foreign;
   // Among others' files a log may continue what stands there.
@@ -98,6 +119,8 @@ Status ViewStore(FileSystem* file_system, const std::string& directory, StoreVie
     view->snapshots.back().covered = number != files.snapshots.back();
     base = number;
   }
+  FindMissing(files, named, base, &view->missing);
+  if (!view->missing.empty()) position.AcceptGap();
   status = ViewLogs(file_system, directory, files.logs, base, &position, &view->logs);
   view->undecided = position.prepared.undecided();
   return status;

@@ -55,7 +55,7 @@ struct LogView {
 
 struct StoreView {
   bool Damaged() const {
-    bool damaged = false;
+    bool damaged = manifest_damaged || !missing.empty();
     for (const SnapshotView& snapshot : snapshots) damaged = damaged || snapshot.Damaged();
     for (const LogView& log : logs) damaged = damaged || log.Damaged();
     return damaged;
@@ -63,7 +63,9 @@ struct StoreView {
 
   std::vector<SnapshotView> snapshots;
   std::vector<LogView> logs;
-  std::vector<std::string> unfinished;  // names of snapshots
+  bool manifest_damaged = false;
+  std::vector<std::string> missing;     // names: the manifest has them
+  std::vector<std::string> unfinished;  // names
   std::string foreign;                  // a name that is none of a store's
   PreparedTransactions::Map undecided;
 };

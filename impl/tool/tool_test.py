@@ -66,7 +66,7 @@ class Store(unittest.TestCase):
         self.assertEqual(rows["000001.log"]["figures"]["next_sequence"], 401)
         with open(self.log, "rb") as file:
             self.assertEqual(file.read(), before)
-        self.assertEqual(sorted(os.listdir(self.directory)), ["000001.log", "LOCK"])
+        self.assertEqual(sorted(os.listdir(self.directory)), ["000001.log", "LOCK", "MANIFEST"])
 
     def test_a_torn_tail_is_told_apart(self):
         os.truncate(self.log, os.path.getsize(self.log) - 1)
@@ -145,6 +145,18 @@ class Store(unittest.TestCase):
             self.assertIn(f"{name}: CORRUPT offset {where} to ", result.stdout)
             self.assertEqual(self.rows()[1][name]["result"], "FAILED: corrupt")
             self.assertEqual(run("get", directory, "k").returncode, 14)
+
+    def test_a_missing_file_is_named(self):
+        directory = self.checkpointed()
+        log = self.only(directory, ".log")
+        os.remove(os.path.join(directory, log))
+        result = run("verify", directory, "--json", self.report)
+        self.assertEqual(result.returncode, 14)
+        self.assertIn(f"{log}: FAILED: missing", result.stdout)
+        self.assertIn("FAILED: missing", self.rows()[1][log]["result"])
+        result = run("get", directory, "k")
+        self.assertEqual(result.returncode, 14)
+        self.assertIn(log, result.stderr)
 
     def test_a_directory_with_other_files_is_refused(self):
         with open(os.path.join(self.directory, "notes.txt"), "w", encoding="utf-8") as file:

@@ -4,18 +4,19 @@
 //   ReadLogs          then each record of the logs behind it; sequences continue within and across
 //                     logs
 //   CutTail           what stands behind the last record goes, and the cut is made durable
-//   RemoveCovered     what the snapshot covers, and logs that hold nothing, so that opening again
-//                     and again leaves nothing behind
+//   RemoveCovered     what the snapshot covers
+// Then the caller begins a new log, and names what is there now (live_files) in a manifest:
+//   RemoveEmpty       logs that hold nothing, so that opening again and again leaves nothing behind
 //
-// Damage
-//   tolerate_torn_tail, absolute   an error that names file, offset and the way in
-//   point_in_time                  everything behind the damage is given up; if that is the
-//   snapshot,
-//                                  an older one with its logs serves, or the logs from the very
-//                                  first on, if they are there
-//   skip_corrupt                   what can be read on either side of it is kept. The caller has to
-//                                  write a snapshot of that (needs_snapshot): the files stay as
-//                                  they are until it is durable
+// Damage; a file that the manifest names and that is not there is damaged from its first byte on
+//   tolerate_torn_tail, absolute
+//     an error that names file, offset and the way in
+//   point_in_time
+//     everything behind the damage is given up; if that is the snapshot, an older one with its logs
+//     serves, or the logs from the very first on, if they are there
+//   skip_corrupt
+//     what can be read on either side of it is kept. The caller has to write a snapshot of that
+//     (needs_snapshot): the files stay as they are until it is durable
 //
 // Invariants
 //   CRASH_PREFIX      what is recovered is a prefix of the groups logged, with every synced one
@@ -41,6 +42,7 @@
 #include "bellwether/storage/snapshot_file.h"
 #include "bellwether/storage/wal_reader.h"
 #include "bellwether/storage/write_batch.h"
+#include "bellwether/store/manifest.h"
 #include "bellwether/store/options.h"
 #include "bellwether/store/store_files.h"
 #include "bellwether/write_path/status.h"
@@ -60,13 +62,15 @@ class Recovery {
   Status Run(RecoveryReport* report) {
     StoreFiles files;
     Status status = ListFiles(file_system_, directory_, &files);
+    if (status.ok()) status = FindNamed(files);
     if (status.ok()) status = LoadSnapshot(files.snapshots);
+    if (snapshot_missing_ && needs_snapshot()) position_.AcceptGap();
     if (status.ok()) status = ReadLogs(files.logs);
-    if (status.ok() && gave_up_snapshot_ && report_.records == 0 && base_ == 0) {
+    if (status.ok() && !lost_snapshot_.empty() && report_.records == 0 && base_ == 0) {
       status = Status::Corruption(
           "damaged snapshot, and nothing before it; open with recovery mode skip_corrupt to keep "
-          "its whole blocks",
-          given_up_.front().path, 0);
+          "what can be read",
+          lost_snapshot_, 0);
     }
     if (status.ok() && !needs_snapshot()) status = CutTail();
     if (status.ok() && !needs_snapshot()) status = RemoveCovered(files);
@@ -83,11 +87,34 @@ class Recovery {
   // The transactions that the logs prepare and do not decide. REQUIRES: Run returned OK.
   const PreparedTransactions::Map& undecided() const { return position_.prepared.undecided(); }
 
+  // What has to be there from now on, beside the log that is begun. REQUIRES: as above.
+  Manifest live_files() const {
+    Manifest live;
+    if (base_ != 0) live.snapshots.push_back(base_);
+    for (const File& log : logs_) {
+      if (log.end > 0) live.logs.push_back(log.number);
+    }
+    return live;
+  }
+
+  // REQUIRES: as above, and the manifest that names live_files is durable.
+  Status RemoveEmpty(RecoveryReport* report) {
+    Status status;
+    for (const std::vector<File>* logs : {&logs_, &blank_}) {
+      for (const File& log : *logs) {
+        if (status.ok() && log.end == 0) status = RemoveLog(log.path);
+      }
+    }
+    report->removed_logs = report_.removed_logs;
+    return status;
+  }
+
   // What was read has gaps: a new snapshot of it has to take the place of all files that there are.
   bool needs_snapshot() const { return mode_ == RecoveryMode::kSkipCorrupt && skipped_; }
 
  private:
   struct File {
+    uint64_t number = 0;
     std::string path;
     uint64_t size = 0;
     uint64_t end = 0;  // of its last record
@@ -121,10 +148,27 @@ class Recovery {
                                                    : position_.at_least - 1;
   }
 
+  bool GoesOnBehindDamage() const {
+    return mode_ == RecoveryMode::kPointInTime || mode_ == RecoveryMode::kSkipCorrupt;
+  }
+
+  Status FindNamed(const StoreFiles& files) {
+    Status status = ReadManifest(file_system_, directory_, files, &named_);
+    if (status.code() != Status::Code::kCorruption || !GoesOnBehindDamage()) return status;
+    gaps_.push_back({std::string(status.file()), 0, 0, 0, 0, std::string(status.what())});
+    return Status::OK();
+  }
+
   // The newest snapshot that is whole, where the mode lets it be another than the newest.
-  Status LoadSnapshot(const std::vector<uint64_t>& numbers) {
+  Status LoadSnapshot(const std::vector<uint64_t>& there) {
+    const std::vector<uint64_t> numbers = ThereOrNamed(there, named_.snapshots, 0);
     for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
       const std::string path = PathOf(SnapshotName(*number));
+      if (!std::binary_search(there.begin(), there.end(), *number)) {
+        Status status = MissSnapshot(path);
+        if (!status.ok()) return status;
+        continue;
+      }
       std::string contents;
       Status status = file_system_->ReadFile(path, &contents);
       if (!status.ok()) return status;
@@ -142,9 +186,24 @@ class Recovery {
             path, status.offset());
       }
       gaps_.push_back({path, status.offset(), size, 0, 0, std::string(status.what())});
-      given_up_.push_back({path, size, 0});
-      gave_up_snapshot_ = true;
+      given_up_.push_back({*number, path, size, 0});
+      if (lost_snapshot_.empty()) lost_snapshot_ = path;
     }
+    return Status::OK();
+  }
+
+  Status MissSnapshot(const std::string& path) {
+    if (!GoesOnBehindDamage()) {
+      return Status::Corruption(
+          "a snapshot of the store is missing; put it back, or open with recovery mode "
+          "point_in_time to go back to the state before it, if that is still there, or with "
+          "skip_corrupt to keep what the logs behind it hold",
+          path, 0);
+    }
+    gaps_.push_back({path, 0, 0, 0, 0, "missing snapshot"});
+    skipped_ = true;
+    snapshot_missing_ = true;
+    if (mode_ == RecoveryMode::kPointInTime && lost_snapshot_.empty()) lost_snapshot_ = path;
     return Status::OK();
   }
 
@@ -176,12 +235,17 @@ class Recovery {
     return status;
   }
 
-  Status ReadLogs(const std::vector<uint64_t>& numbers) {
-    for (const uint64_t number : numbers) {
-      if (number < base_) continue;
-      File log{PathOf(LogName(number)), 0, 0};
+  Status ReadLogs(const std::vector<uint64_t>& there) {
+    for (const uint64_t number : ThereOrNamed(there, named_.logs, base_)) {
+      File log{number, PathOf(LogName(number)), 0, 0};
       std::string contents;
-      Status status = file_system_->ReadFile(log.path, &contents);
+      Status status;
+      if (!std::binary_search(there.begin(), there.end(), number)) {
+        status = MissLog(log);
+        if (!status.ok()) return status;
+        continue;
+      }
+      status = file_system_->ReadFile(log.path, &contents);
       if (!status.ok()) return status;
       log.size = contents.size();
       // Created, perhaps preallocated, and never written to.
@@ -198,6 +262,27 @@ class Recovery {
       status = blank ? Status::OK() : ReadLog(&log, std::move(contents));
       if (!status.ok()) return status;
       (blank ? blank_ : logs_).push_back(std::move(log));
+    }
+    return Status::OK();
+  }
+
+  Status MissLog(const File& log) {
+    if (!GoesOnBehindDamage()) {
+      return Status::Corruption(
+          "a log of the store is missing, or the snapshot that took its place; put it back, or "
+          "open with recovery mode point_in_time to keep everything before it, or with "
+          "skip_corrupt "
+          "to keep what there is",
+          log.path, 0);
+    }
+    if (ended_ && mode_ == RecoveryMode::kPointInTime) return Status::OK();
+    gaps_.push_back({log.path, 0, 0, LastSequence() + 1, 0, "missing log"});
+    skipped_ = true;
+    if (mode_ == RecoveryMode::kPointInTime) {
+      ended_ = true;
+      cut_reported_ = true;
+    } else {
+      position_.AcceptGap();
     }
     return Status::OK();
   }
@@ -296,12 +381,6 @@ class Recovery {
   // Made durable with the name of the new log.
   Status RemoveCovered(const StoreFiles& files) {
     Status status;
-    for (const File& log : logs_) {
-      if (status.ok() && log.end == 0) status = RemoveLog(log.path);
-    }
-    for (const File& log : blank_) {
-      if (status.ok()) status = RemoveLog(log.path);
-    }
     for (const uint64_t number : files.logs) {
       if (status.ok() && number < base_) status = RemoveLog(PathOf(LogName(number)));
     }
@@ -326,6 +405,7 @@ class Recovery {
   const std::string directory_;
   const RecoveryMode mode_;
   MemTable* const memtable_;
+  Manifest named_;
   WalPosition position_{1};
   uint64_t base_ = 0;           // number of the snapshot that was read; 0: none
   std::vector<File> logs_;      // up to the one in which the records end
@@ -334,7 +414,8 @@ class Recovery {
   std::vector<RecoveryGap> gaps_;
   bool ended_ = false;         // the last log that was read did not end clean
   bool cut_reported_ = false;  // gaps_ says where point_in_time ends
-  bool gave_up_snapshot_ = false;
+  std::string lost_snapshot_;  // the newest, with point_in_time
+  bool snapshot_missing_ = false;
   bool skipped_ = false;
   RecoveryReport report_;
 };

@@ -1,15 +1,14 @@
 // Store: the embedded default: a WritePath over a log on disk and a memtable.
 //
-//   Open    lock the directory, recover every log in order, begin a new log, durable with its name
+//   Open    lock the directory, recover the snapshot and the logs behind it, begin a new log,
+//           durable with its name, and a manifest that names them all
 //   Write   WritePath::Write: group commit to the log and the memtable, then publish
 //   Prepare, then Commit or Rollback: two-phase commit (transactions.h); what a crash leaves
-//   undecided
-//           comes back by RecoveredTransactions
+//           undecided comes back by RecoveredTransactions
 //   Get     the newest version up to a snapshot; iterators and snapshots likewise, without locks
 //   Sync    an empty write with `sync`: the log is synced behind all that was acknowledged before
 //   Checkpoint  lead all queues: sync the log, go on in a new one, take the published sequence;
-//   then,
-//           while writers go on, write the state at that sequence to a snapshot file, make it
+//           then, while writers go on, write the state at that sequence to a snapshot file, make it
 //           durable, and remove the logs and snapshots that it covers. Undecided transactions stand
 //           in it
 //   Close   wait for the writes in flight, sync, give the directory back
@@ -56,6 +55,7 @@
 #include "bellwether/storage/write_batch.h"
 #include "bellwether/store/checkpoint.h"
 #include "bellwether/store/counter.h"
+#include "bellwether/store/manifest.h"
 #include "bellwether/store/options.h"
 #include "bellwether/store/recovery.h"
 #include "bellwether/store/store_files.h"
@@ -239,13 +239,15 @@ class BasicStore {
 
   BasicStore(const StoreOptions& options, std::string directory, std::unique_ptr<FileLock> lock,
              std::unique_ptr<Table> memtable, std::unique_ptr<WritableFile> log,
-             const RecoveryReport& recovery, const PreparedTransactions::Map& undecided)
+             const RecoveryReport& recovery, Manifest files,
+             const PreparedTransactions::Map& undecided)
       : options_(options),
         directory_(std::move(directory)),
         recovery_(recovery),
         lock_(std::move(lock)),
         memtable_(std::move(memtable)),
         next_number_(recovery.log_number + 1),
+        files_(std::move(files)),
         log_(std::move(log), recovery.log_number,
              {.next_sequence = recovery.last_sequence + 1,
               .durable_watermark = options.durable_watermark || options.preallocate_log_bytes != 0},
@@ -258,6 +260,9 @@ class BasicStore {
                          std::unique_ptr<BasicStore>* store) {
     if (options.file_system == nullptr) return Status::InvalidArgument("no file system is given");
     if (directory.empty()) return Status::InvalidArgument("the name of the directory is empty");
+    if (options.recovery_mode > RecoveryMode::kSkipCorrupt) {
+      return Status::InvalidArgument("unknown recovery mode");
+    }
     FileSystem* const file_system = options.file_system;
     Status status = Path::CheckOptions(options.write_path);
     if (status.ok()) status = PrepareDirectory(options, directory);
@@ -274,17 +279,26 @@ class BasicStore {
 
     std::unique_ptr<WritableFile> log;
     status = BeginLog(options, directory, report.log_number, &log);
+    Manifest files = recovery.live_files();
     if (status.ok() && recovery.needs_snapshot()) {
       uint64_t bytes = 0;
       status = WriteSnapshot(
           file_system, directory, report.log_number,
           SnapshotContents<Table>{memtable.get(), report.last_sequence, &recovery.undecided()},
           [] { return false; }, &bytes);
-      if (status.ok()) RemoveCovered(file_system, directory, report.log_number);
+      files = {{report.log_number}, {}};
     }
+    files.logs.push_back(report.log_number);
+    if (status.ok()) status = WriteManifest(file_system, directory, files);
     if (!status.ok()) return status;
+    if (recovery.needs_snapshot()) {
+      RemoveCovered(file_system, directory, report.log_number);
+    } else {
+      status = recovery.RemoveEmpty(&report);
+      if (!status.ok()) return status;
+    }
     store->reset(new BasicStore(options, directory, std::move(lock), std::move(memtable),
-                                std::move(log), report, recovery.undecided()));
+                                std::move(log), report, std::move(files), recovery.undecided()));
     return status;
   }
 
@@ -360,7 +374,9 @@ class BasicStore {
         SnapshotContents<Table>{memtable_.get(), sequence, &undecided}, [this] { return Closed(); },
         &bytes);
     snapshot_bytes_.Add(bytes);
-    if (status.ok()) RemoveCovered(options_.file_system, directory_, number);
+    if (!status.ok()) return status;
+    files_ = {{number}, {number}};
+    RemoveCovered(options_.file_system, directory_, number);
     return status;
   }
 
@@ -368,8 +384,12 @@ class BasicStore {
   Status RotateLog(uint64_t number, PreparedTransactions::Map* undecided,
                    SequenceNumber* sequence) {
     std::unique_ptr<WritableFile> file;
+    Manifest files = files_;
+    files.logs.push_back(number);
     Status status = BeginLog(options_, directory_, number, &file);
+    const bool named = status.ok();
     bool rotated = false;
+    if (named) status = WriteManifest(options_.file_system, directory_, files);
     if (status.ok()) {
       status = write_path_.RunUnbatched([&] {
         Status ready = WithoutExceptions([&] {
@@ -384,10 +404,13 @@ class BasicStore {
         return status_of_log;
       });
     }
-    if (status.ok()) return status;
     // The log has failed for good: its sync, which poisons the path, says so to every later write.
-    if (rotated) (void)write_path_.Close();
-    (void)options_.file_system->RemoveFile(directory_ + "/" + LogName(number));
+    if (!status.ok() && rotated) (void)write_path_.Close();
+    if (status.ok()) {
+      files_ = std::move(files);
+    } else if (!named || WriteManifest(options_.file_system, directory_, files_).ok()) {
+      (void)options_.file_system->RemoveFile(directory_ + "/" + LogName(number));
+    }
     return status;
   }
 
@@ -453,7 +476,8 @@ class BasicStore {
   std::unique_ptr<FileLock> lock_;
   const std::unique_ptr<Table> memtable_;
   typename Policy::Mutex checkpoint_mutex_;  // held by who takes a checkpoint, and by Close
-  uint64_t next_number_;                     // of a log; guarded by it, as the three below
+  uint64_t next_number_;                     // of a log; guarded by it, as the four below
+  Manifest files_;  // those that have to be there: what the next manifest goes on from
   Counter<Policy> checkpoints_;
   Counter<Policy> failed_checkpoints_;
   Counter<Policy> snapshot_bytes_;

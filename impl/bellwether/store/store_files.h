@@ -4,6 +4,8 @@
 //   000007.log           a log; numbers grow
 //   000007.snapshot      the state that all logs before number 7 give
 //   000007.snapshot.tmp  one that was not finished
+//   MANIFEST             the logs and the snapshot that have to be there (manifest.h)
+//   MANIFEST.tmp         one that was not finished
 //
 // Thread safety: pure functions.
 #pragma once
@@ -24,6 +26,8 @@
 namespace bellwether {
 
 inline constexpr std::string_view kLockName = "LOCK";
+inline constexpr std::string_view kManifestName = "MANIFEST";
+inline constexpr std::string_view kUnfinishedManifestName = "MANIFEST.tmp";
 inline constexpr std::string_view kLogSuffix = ".log";
 inline constexpr std::string_view kSnapshotSuffix = ".snapshot";
 inline constexpr std::string_view kUnfinishedSuffix = ".snapshot.tmp";
@@ -55,9 +59,10 @@ struct StoreFiles {
   std::vector<uint64_t> logs;
   std::vector<uint64_t> snapshots;
   std::vector<std::string> unfinished;  // names
-  std::string foreign;                  // a name that is none of a store's; empty: there is none
+  bool manifest = false;
+  std::string foreign;  // a name that is none of a store's; empty: there is none
 
-  bool empty() const { return logs.empty() && snapshots.empty(); }
+  bool empty() const { return logs.empty() && snapshots.empty() && !manifest; }
 
   // Behind all that are there.
   uint64_t NextNumber() const {
@@ -80,8 +85,11 @@ inline Status FindFiles(FileSystem* file_system, const std::string& directory, S
       files->logs.push_back(number);
     } else if (ParseNumberedName(name, kSnapshotSuffix, &number)) {
       files->snapshots.push_back(number);
-    } else if (ParseNumberedName(name, kUnfinishedSuffix, &number)) {
+    } else if (ParseNumberedName(name, kUnfinishedSuffix, &number) ||
+               name == kUnfinishedManifestName) {
       files->unfinished.push_back(name);
+    } else if (name == kManifestName) {
+      files->manifest = true;
     } else if (name != kLockName) {
       files->foreign = name;
     }

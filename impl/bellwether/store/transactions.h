@@ -9,8 +9,7 @@
 //
 // Invariants
 //   INV_ACK      a transaction has one call in flight at most: of two that decide it one wins, and
-//   a
-//                decision stands behind its prepare in the log
+//                a decision stands behind its prepare in the log
 //   INV_STATUS   a refused call leaves the transaction as it was; after an unknown outcome it takes
 //                no more calls: the next Open says whether it is undecided, decided or unknown
 //   Undecided()  is what the log says while no write is in flight: the table follows a mark just

@@ -37,7 +37,7 @@ TEST_P(CheckpointTest, TheLogsGoAndTheStateStays) {
   const Contents before = All();
   Checkpoint();
   EXPECT_EQ(All(), before);
-  EXPECT_THAT(Names(), ElementsAre("000002.log", "000002.snapshot", "LOCK"));
+  EXPECT_THAT(Names(), ElementsAre("000002.log", "000002.snapshot", "LOCK", "MANIFEST"));
   EXPECT_EQ(store_->Put({}, "later", "1").sequence, 102U);
   disk_.Kill();
   Reopen(RecoveryMode::kAbsolute);
@@ -65,9 +65,9 @@ TEST_P(CheckpointTest, AgainAndAgainLeavesOneOfEach) {
     Reopen();
     EXPECT_EQ(Get("key"), std::to_string(i));
   }
-  EXPECT_EQ(Names().size(), 3U);
+  EXPECT_EQ(Names().size(), 4U);
   Reopen();
-  EXPECT_EQ(Names().size(), 3U);
+  EXPECT_EQ(Names().size(), 4U);
   EXPECT_EQ(store_->Put({}, "key", "5").sequence, 6U);
 }
 
@@ -183,7 +183,7 @@ TEST_P(CheckpointTest, APoisonedPathTakesNone) {
   disk_.InjectFault({.operation = FileOperation::kSync});
   EXPECT_FALSE(store_->Put(kSync, "b", "2").status.ok());
   EXPECT_FALSE(store_->Checkpoint().ok());
-  EXPECT_THAT(Names(), ElementsAre("000001.log", "LOCK"));
+  EXPECT_THAT(Names(), ElementsAre("000001.log", "LOCK", "MANIFEST"));
   EXPECT_EQ(store_->GetStats().failed_checkpoints, 1U);
 }
 
@@ -192,7 +192,7 @@ TEST_P(CheckpointTest, AFailedSyncOfTheRotatedLogPoisons) {
   Reopen();
   Put("a", "1", kSync);
   Put("b", "2");
-  disk_.InjectFault({.operation = FileOperation::kSync, .nth = 2});
+  disk_.InjectFault({.operation = FileOperation::kSync, .nth = 3});
   const Status failed = store_->Checkpoint();
   EXPECT_EQ(failed.error_number(), EIO);
   EXPECT_EQ(failed.file(), Log(1));
@@ -236,7 +236,7 @@ TEST_P(MaxLogBytesTest, TheWriterThatCrossesItTakesACheckpoint) {
   const Stats stats = store_->GetStats();
   EXPECT_EQ(stats.checkpoints, stats.log_bytes / (kLimit + 130));
   EXPECT_EQ(stats.failed_checkpoints, 0U);
-  EXPECT_THAT(Names(), testing::SizeIs(3));
+  EXPECT_THAT(Names(), testing::SizeIs(4));
   Reopen(RecoveryMode::kAbsolute);
   EXPECT_EQ(All().size(), 200U);
 }
@@ -288,8 +288,8 @@ TEST_P(MaxLogBytesTest, CheckpointsThatFailHoldNobodyUp) {
 
 TEST_P(MaxLogBytesTest, PoisonEndsIt) {
   Reopen();
-  // The first one is of the new log, the second of the one that it takes the place of.
-  disk_.InjectFault({.operation = FileOperation::kSync, .nth = 2, .sticky = true});
+  // After those of the new log and the manifest: of the log that it takes the place of.
+  disk_.InjectFault({.operation = FileOperation::kSync, .nth = 3, .sticky = true});
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {

@@ -94,5 +94,37 @@ TEST_F(OutOfMemoryTest, EveryCall) {
   ASSERT_TRUE(Store::Open({}, directory_, &store_).ok());
 }
 
+TEST_F(OutOfMemoryTest, TransactionsAndCheckpoints) {
+  WriteBatch batch;
+  ASSERT_TRUE(batch.Put(key_, value_).ok());
+  const std::string key_of_x = std::string(50, 'x');
+  ASSERT_TRUE(Store::Open({}, directory_, &store_).ok());
+  bool checkpoint = false;
+  const int64_t allocations = FailEachAllocation([&] {
+    const int64_t left = std::exchange(allocations_left, -1);
+    store_.reset();
+    ASSERT_TRUE(Store::Open({}, directory_, &store_).ok());
+    (void)store_->Rollback({}, key_of_x);
+    allocations_left = left;
+    const bool prepared = store_->Prepare({}, key_of_x, &batch).ok();
+    checkpoint = store_->Checkpoint().ok();
+    const bool committed = store_->Commit({}, key_of_x).status.ok();
+    std::vector<RecoveredTransaction> recovered;
+    (void)store_->RecoveredTransactions(&recovered);
+    std::vector<std::optional<std::string>> values;
+    const std::string_view keys[] = {key_};
+    (void)store_->MultiGet({}, keys, &values);
+    allocations_left = -1;
+    EXPECT_LE(committed, prepared);
+    if (!committed) return;
+    store_.reset();
+    ASSERT_TRUE(Store::Open({}, directory_, &store_).ok());
+    std::string value;
+    EXPECT_TRUE(store_->Get({}, key_, &value).ok());
+  });
+  EXPECT_GT(allocations, 20);
+  EXPECT_TRUE(checkpoint) << "with memory enough";
+}
+
 }  // namespace
 }  // namespace bellwether

@@ -45,22 +45,9 @@ class RecoveryTest : public StoreTest {
 
   // A fresh disk that holds these logs, synced.
   void Restore(const std::vector<std::string>& logs) {
-    store_.reset();
-    std::vector<std::string> names;
-    if (disk_.ListDirectory(kDirectory, &names).ok()) {
-      for (const std::string& name : names) {
-        ASSERT_TRUE(disk_.RemoveFile(std::string(kDirectory) + "/" + name).ok());
-      }
-    }
-    ASSERT_TRUE(disk_.CreateDirectory(kDirectory).ok());
-    for (size_t i = 0; i < logs.size(); ++i) {
-      std::unique_ptr<WritableFile> file;
-      ASSERT_TRUE(disk_.NewWritableFile(Log(i + 1), &file).ok());
-      ASSERT_TRUE(file->Append(logs[i]).ok());
-      ASSERT_TRUE(file->Sync().ok());
-    }
-    ASSERT_TRUE(disk_.SyncDirectory(kDirectory).ok());
-    ASSERT_TRUE(disk_.SyncDirectory("/").ok());
+    Contents files;
+    for (size_t i = 0; i < logs.size(); ++i) files[LogName(i + 1)] = logs[i];
+    RestoreFiles(files);
   }
 
   static std::string Flip(std::string log, size_t at, int bit = 0) {

@@ -92,7 +92,7 @@ TEST_F(StoreViewTest, SaysWhatIsThere) {
 TEST_F(StoreViewTest, EveryFlippedByte) {
   Fill();
   const Contents files = Files();
-  ASSERT_EQ(files.size(), 3U);
+  ASSERT_EQ(files.size(), 4U);
   uint64_t damaged = 0;
   uint64_t torn = 0;
   for (const auto& [name, contents] : files) {
@@ -120,6 +120,20 @@ TEST_F(StoreViewTest, CutAtEveryByte) {
       changed[name].resize(contents.size());
       EXPECT_EQ(changed != files && Damaged(changed), changed != files && !last) << "zeros instead";
     }
+  }
+}
+
+TEST_F(StoreViewTest, EachFileDeleted) {
+  Fill();
+  const Contents files = Files();
+  for (const auto& [name, contents] : files) {
+    SCOPED_TRACE(name);
+    Contents left = files;
+    left.erase(name);
+    EXPECT_EQ(Damaged(left), name != "MANIFEST");
+    RestoreFiles(left);
+    const bool named = View().missing == std::vector<std::string>{name};
+    EXPECT_EQ(named, name != "MANIFEST");
   }
 }
 
