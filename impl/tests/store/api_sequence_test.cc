@@ -31,14 +31,15 @@ enum class Call : uint8_t {
   kIterate,
   kSnapshot,
   kSync,
+  kCheckpoint,
   kReopen,
   kKill,
   kPowerFailure
 };
 
-constexpr std::array<const char*, 14> kCallNames{
-    "Put",      "Delete",  "Write",    "Prepare", "Commit", "Rollback", "Get",
-    "MultiGet", "Iterate", "Snapshot", "Sync",    "Reopen", "Kill",     "PowerFailure"};
+constexpr std::array<const char*, 15> kCallNames{
+    "Put",     "Delete",   "Write", "Prepare",    "Commit", "Rollback", "Get",         "MultiGet",
+    "Iterate", "Snapshot", "Sync",  "Checkpoint", "Reopen", "Kill",     "PowerFailure"};
 constexpr uint32_t kKeys = 6;
 constexpr uint32_t kTransactions = 3;
 
@@ -47,11 +48,16 @@ struct Step {
   uint32_t key = 0;
   uint32_t number = 0;  // the value, the operations of a batch, which snapshot, the seed of a crash
   bool sync = false;
+  bool unlogged = false;  // disable_wal
+
+  WriteOptions Options() const { return {.sync = sync, .disable_wal = unlogged}; }
 };
 
 void showValue(const Step& step, std::ostream& out) {
   out << kCallNames[static_cast<size_t>(step.call)] << "(key " << step.key << ", " << step.number
-      << (step.sync ? ", sync)" : ")");
+      << (step.sync       ? ", sync)"
+          : step.unlogged ? ", disable_wal)"
+                          : ")");
 }
 
 rc::Gen<std::vector<Step>> AnySteps() {
@@ -60,7 +66,7 @@ rc::Gen<std::vector<Step>> AnySteps() {
                                      inRange(0U, 1000U), inRange(0, 4));
   const auto step = rc::gen::map(fields, [](const std::tuple<size_t, uint32_t, uint32_t, int>& f) {
     return Step{static_cast<Call>(std::get<0>(f)), std::get<1>(f), std::get<2>(f),
-                std::get<3>(f) == 1};
+                std::get<3>(f) == 1, std::get<3>(f) == 2};
   });
   return rc::gen::container<std::vector<Step>>(step);
 }
@@ -74,7 +80,9 @@ enum class Mutant {
   kSyncsNothing,
   kForgetsRollbacks,
   kCommitsWithoutTheLastOperation,
-  kReopensWithoutTheLastWrite
+  kReopensWithoutTheLastWrite,
+  kForgetsCheckpoints,
+  kUnloggedIsLogged
 };
 
 std::string KeyOf(uint32_t key) { return std::string(1, static_cast<char>('a' + key % kKeys)); }
@@ -143,11 +151,14 @@ class Sequence {
       case Call::kIterate:
         return Iterate(step);
       case Call::kSnapshot:
-        views_.push_back({store_->GetSnapshot(), state_.contents});
+        views_.push_back({store_->GetSnapshot(), live_.contents});
         return std::nullopt;
       case Call::kSync:
-        possible_ = {state_};
+        possible_ = {logged_};
+        logged_next_ = next_;
         return mutant_ == Mutant::kSyncsNothing ? std::nullopt : Failed("Sync", store_->Sync());
+      case Call::kCheckpoint:
+        return Checkpoint(step);
       case Call::kReopen:
         return Reopen();
       case Call::kKill:
@@ -170,7 +181,7 @@ class Sequence {
     const StoreOptions options{
         .recovery_mode = mode, .write_path = options_, .file_system = &disk_};
     Differs failed = Failed("Open", Store::Open(options, "/store", &store_));
-    if (!failed) next_ = store_->GetStats().recovery.last_sequence + 1;
+    if (!failed) next_ = logged_next_ = store_->GetStats().recovery.last_sequence + 1;
     return failed;
   }
 
@@ -181,12 +192,13 @@ class Sequence {
   }
 
   Differs OpenWithEverything() {
-    possible_ = {state_};
-    const SequenceNumber next = next_;
+    possible_ = {logged_};
+    live_ = logged_;
+    const SequenceNumber next = logged_next_;
     if (Differs failed = Open(RecoveryMode::kTolerateTornTail)) return failed;
     if (next_ != next) return "recovery ends before sequence " + std::to_string(next_);
-    if (Recovered() != state_.prepared) return "the recovered transactions";
-    return Compare({{}, state_.contents}, "");
+    if (Recovered() != live_.prepared) return "the recovered transactions";
+    return Compare({{}, live_.contents}, "");
   }
 
   // Cuts one byte off the newest log that holds any.
@@ -208,12 +220,27 @@ class Sequence {
   Differs PowerFailure(const Step& step) {
     disk_.Crash(step.number);
     if (Differs failed = Open(RecoveryMode::kPointInTime)) return failed;
-    state_ = {AllFrom({}, ""), Recovered()};
-    if (std::find(possible_.begin(), possible_.end(), state_) == possible_.end()) {
+    live_ = logged_ = {AllFrom({}, ""), Recovered()};
+    if (std::find(possible_.begin(), possible_.end(), logged_) == possible_.end()) {
       return "after a power failure: a state that never was, or one before the last sync";
     }
-    possible_ = {state_};
+    possible_ = {logged_};
     return std::nullopt;
+  }
+
+  // Makes everything durable, what was not logged too; or meets an error, and changes nothing.
+  Differs Checkpoint(const Step& step) {
+    if (step.sync) {
+      // That of the manifest or that of the snapshot.
+      disk_.InjectFault({.operation = stress::FileOperation::kRename, .nth = 1 + step.number % 2});
+      return store_->Checkpoint().ok() ? Differs("a checkpoint that fails, and says OK")
+                                       : Differs();
+    }
+    logged_ = live_;
+    logged_next_ = next_;
+    possible_ = {logged_};
+    if (mutant_ == Mutant::kForgetsCheckpoints) return std::nullopt;
+    return Failed("Checkpoint", store_->Checkpoint());
   }
 
   std::map<std::string, Operations> Recovered() const {
@@ -242,21 +269,23 @@ class Sequence {
   // What is logged now may come back after a power failure; has to, if it was synced.
   void Logged(const Step& step) {
     if (step.sync) possible_.clear();
-    possible_.push_back(state_);
+    possible_.push_back(logged_);
   }
 
   Differs Write(const Step& step) {
     Operations operations = OperationsOf(step);
-    operations.Apply(&state_.contents);
-    Logged(step);
+    operations.Apply(&live_.contents);
+    if (!step.unlogged) operations.Apply(&logged_.contents);
+    if (!step.unlogged) Logged(step);
     if (mutant_ == Mutant::kBatchesInReverse) std::reverse(operations.begin(), operations.end());
-    return Took(operations.size(), Write(step, operations));
+    return Took(step, operations.size(), Write(step, operations));
   }
 
   // A write that consumed `count` sequences.
-  Differs Took(size_t count, const WriteResult& result) {
+  Differs Took(const Step& step, size_t count, const WriteResult& result) {
     const SequenceNumber first = count == 0 ? 0 : next_;
     next_ += count;
+    if (!step.unlogged) logged_next_ = next_;
     if (!result.status.ok()) return Failed("Write", result.status);
     if (result.sequence != first) return "sequence " + std::to_string(result.sequence);
     return std::nullopt;
@@ -268,42 +297,49 @@ class Sequence {
 
   Differs Prepare(const Step& step) {
     Operations operations = OperationsOf(step);
-    const bool taken = state_.prepared.contains(XidOf(step));
-    if (!taken) state_.prepared[XidOf(step)] = operations;
-    if (!taken) Logged(step);
+    const bool refused = step.unlogged || live_.prepared.contains(XidOf(step));
+    if (!refused) {
+      live_.prepared[XidOf(step)] = logged_.prepared[XidOf(step)] = operations;
+      logged_next_ = next_;
+      Logged(step);
+    }
     WriteBatch batch;
     const bool forgets = mutant_ == Mutant::kCommitsWithoutTheLastOperation;
     if (forgets && !operations.empty()) operations.pop_back();
     for (const auto& [key, value] : operations) {
       (void)(value ? batch.Put(key, *value) : batch.Delete(key));
     }
-    const Status status = store_->Prepare({.sync = step.sync}, XidOf(step), &batch);
-    if (!taken) return Failed("Prepare", status);
-    return status.code() == Status::Code::kInvalidArgument ? Differs()
-                                                           : "a xid that is prepared twice";
+    const Status status = store_->Prepare(step.Options(), XidOf(step), &batch);
+    if (!refused) return Failed("Prepare", status);
+    return status.code() == Status::Code::kInvalidArgument
+               ? Differs()
+               : "a xid that is prepared twice, or not logged";
   }
 
   Differs Decide(const Step& step) {
-    const WriteOptions options{.sync = step.sync};
-    const auto found = state_.prepared.find(XidOf(step));
-    const bool prepared = found != state_.prepared.end();
+    const auto found = live_.prepared.find(XidOf(step));
+    const bool prepared = !step.unlogged && found != live_.prepared.end();
     const bool commits = step.call == Call::kCommit;
     const size_t count = prepared && commits ? found->second.size() : 0;
-    if (prepared && commits) found->second.Apply(&state_.contents);
-    if (prepared) state_.prepared.erase(found);
+    for (State* state : {&live_, &logged_}) {
+      if (prepared && commits) state->prepared[XidOf(step)].Apply(&state->contents);
+      if (prepared) state->prepared.erase(XidOf(step));
+    }
     if (prepared) Logged(step);
     WriteResult result;
     if (commits) {
-      result = store_->Commit(options, XidOf(step));
+      result = store_->Commit(step.Options(), XidOf(step));
     } else if (!prepared || mutant_ != Mutant::kForgetsRollbacks) {
-      result.status = store_->Rollback(options, XidOf(step));
+      result.status = store_->Rollback(step.Options(), XidOf(step));
     }
-    if (prepared) return Took(count, result);
+    if (prepared) return Took(step, count, result);
+    if (step.unlogged && result.status.code() == Status::Code::kInvalidArgument) return Differs();
     return result.status.IsNotFound() ? Differs() : "a decision of what is not prepared";
   }
 
   WriteResult Write(const Step& step, const Operations& operations) {
-    const WriteOptions options{.sync = step.sync};
+    WriteOptions options = step.Options();
+    if (mutant_ == Mutant::kUnloggedIsLogged) options.disable_wal = false;
     const bool forgets = mutant_ == Mutant::kForgetsDeletes;
     if (step.call == Call::kPut) {
       return store_->Put(options, operations[0].first, *operations[0].second);
@@ -322,7 +358,7 @@ class Sequence {
   // The newest state or that of a snapshot.
   View Choose(const Step& step) const {
     const size_t index = step.number % (views_.size() + 1);
-    return index == views_.size() ? View{{}, state_.contents} : views_[index];
+    return index == views_.size() ? View{{}, live_.contents} : views_[index];
   }
 
   ReadOptions OptionsOf(const View& view) const {
@@ -380,10 +416,12 @@ class Sequence {
   const Mutant mutant_;
   stress::SimulatedFileSystem disk_;
   std::unique_ptr<Store> store_;
-  State state_;
+  State live_;
+  State logged_;                     // after a reopen
   std::vector<State> possible_{{}};  // after a power failure
   std::vector<View> views_;          // of the snapshots
   SequenceNumber next_ = 1;
+  SequenceNumber logged_next_ = 1;  // after a reopen
 };
 
 bool HoldsFor(const stress::Mode& mode, Mutant mutant) {
@@ -406,7 +444,8 @@ TEST_P(ApiSequenceTest, MutantsAreCaught) {
   for (const Mutant mutant :
        {Mutant::kForgetsDeletes, Mutant::kBatchesInReverse, Mutant::kIgnoresSnapshots,
         Mutant::kSyncsNothing, Mutant::kForgetsRollbacks, Mutant::kCommitsWithoutTheLastOperation,
-        Mutant::kReopensWithoutTheLastWrite}) {
+        Mutant::kReopensWithoutTheLastWrite, Mutant::kForgetsCheckpoints,
+        Mutant::kUnloggedIsLogged}) {
     EXPECT_FALSE(HoldsFor(GetParam(), mutant)) << "mutant " << static_cast<int>(mutant);
   }
 }
