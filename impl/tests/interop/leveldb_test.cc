@@ -4,7 +4,6 @@
 #include <leveldb/env.h>
 #include <leveldb/write_batch.h>
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,9 +13,9 @@
 namespace bellwether::testing {
 namespace {
 
-class LevelDB : public InteropTest {
+class LevelDB : public PeerTest<leveldb::DB, leveldb::Status, leveldb::Iterator> {
  protected:
-  leveldb::Status Open() {
+  leveldb::Status Open() override {
     leveldb::Options options;
     options.create_if_missing = true;
     options.paranoid_checks = true;
@@ -25,26 +24,6 @@ class LevelDB : public InteropTest {
     db_.reset(db);
     return status;
   }
-
-  // A store of LevelDB's whose only contents are the log.
-  leveldb::Status OpenWithLog(std::string_view log) {
-    EXPECT_TRUE(Open().ok());
-    db_.reset();
-    WriteLog(log);
-    return Open();
-  }
-
-  Contents All() const {
-    Contents contents;
-    const std::unique_ptr<leveldb::Iterator> iterator(db_->NewIterator({}));
-    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
-      contents[iterator->key().ToString()] = iterator->value().ToString();
-    }
-    EXPECT_TRUE(iterator->status().ok());
-    return contents;
-  }
-
-  std::unique_ptr<leveldb::DB> db_;
 };
 
 TEST_F(LevelDB, OpensOurLogAndContinuesItsSequences) {
@@ -61,6 +40,19 @@ TEST_F(LevelDB, RefusesOurLogWithAFlippedBit) {
   std::string contents = log.contents;
   contents[log.records[3].begin + kWalHeaderSize] ^= 1;
   EXPECT_TRUE(OpenWithLog(contents).IsCorruption());
+}
+
+TEST_F(LevelDB, OpensOurLogThatEndsInZeros) {
+  const std::vector<Operations> writes = SampleWrites();
+  const std::string zeros(3 * kWalBlockSize, '\0');
+  const leveldb::Status status = OpenWithLog(OurLog(writes).contents + zeros);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(All(), ContentsAfter(writes));
+}
+
+// A watermark is LogData, which LevelDB does not know: better told than half understood.
+TEST_F(LevelDB, RefusesOurLogWithWatermarks) {
+  EXPECT_TRUE(OpenWithLog(OurPreallocatedLog(SampleWrites())).IsCorruption());
 }
 
 class StringFile : public leveldb::WritableFile {

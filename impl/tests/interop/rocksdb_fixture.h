@@ -20,7 +20,7 @@ namespace bellwether::testing {
 // A record as RocksDB sees it: its sequence, and the batch's bytes behind the sequence.
 using Record = std::pair<SequenceNumber, std::string>;
 
-class RocksDB : public InteropTest {
+class RocksDB : public PeerTest<rocksdb::DB, rocksdb::Status, rocksdb::Iterator> {
  protected:
   static rocksdb::Options DefaultOptions() {
     rocksdb::Options options;
@@ -30,29 +30,11 @@ class RocksDB : public InteropTest {
     return options;
   }
 
-  rocksdb::Status Open() {
+  rocksdb::Status Open() override {
     rocksdb::DB* db = nullptr;
     const rocksdb::Status status = rocksdb::DB::Open(DefaultOptions(), directory_.string(), &db);
     db_.reset(db);
     return status;
-  }
-
-  // A store of RocksDB's whose only contents are the log.
-  rocksdb::Status OpenWithLog(std::string_view log) {
-    EXPECT_TRUE(Open().ok());
-    db_.reset();
-    WriteLog(log);
-    return Open();
-  }
-
-  Contents All() const {
-    Contents contents;
-    const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator({}));
-    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
-      contents[iterator->key().ToString()] = iterator->value().ToString();
-    }
-    EXPECT_TRUE(iterator->status().ok());
-    return contents;
   }
 
   std::vector<Record> RecordsByRocksDB() const {
@@ -68,13 +50,13 @@ class RocksDB : public InteropTest {
     return records;
   }
 
-  std::vector<Record> RecordsByUs() const {
+  std::vector<Record> RecordsByUs(WalEnd end = WalEnd::kClean) const {
     std::vector<Record> records;
     WalReader reader("log", ReadLog(), 1);
     for (WalRecord record; reader.ReadRecord(&record);) {
       records.emplace_back(record.sequence, record.batch.substr(sizeof(SequenceNumber)));
     }
-    EXPECT_EQ(reader.end(), WalEnd::kClean) << reader.Verdict(RecoveryMode::kAbsolute).ToString();
+    EXPECT_EQ(reader.end(), end) << reader.Verdict(RecoveryMode::kAbsolute).ToString();
     return records;
   }
 
@@ -85,8 +67,6 @@ class RocksDB : public InteropTest {
     }
     return db_->Write({}, &batch);
   }
-
-  std::unique_ptr<rocksdb::DB> db_;
 };
 
 }  // namespace bellwether::testing

@@ -39,6 +39,28 @@ TEST_F(RocksDB, WeReadItsLog) {
   EXPECT_EQ(ReadLog(), OurLog(writes).contents) << "not byte for byte";
 }
 
+TEST_F(RocksDB, OpensOurPreallocatedLogWithWatermarks) {
+  const std::vector<Operations> writes = SampleWrites();
+  const rocksdb::Status status = OpenWithLog(OurPreallocatedLog(writes));
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(All(), ContentsAfter(writes));
+  EXPECT_EQ(db_->GetLatestSequenceNumber(), CountOperations(writes));
+  const std::vector<Record> records = RecordsByRocksDB();
+  EXPECT_EQ(records.size(), writes.size());
+  EXPECT_EQ(RecordsByUs(WalEnd::kZeros), records);
+  ASSERT_TRUE(db_->Put({}, "next", "value").ok());
+  EXPECT_EQ(db_->GetLatestSequenceNumber(), CountOperations(writes) + 1);
+}
+
+TEST_F(RocksDB, WeReadItsLogThatEndsInZeros) {
+  const std::vector<Operations> writes = SampleWrites();
+  ASSERT_TRUE(Open().ok());
+  for (const Operations& write : writes) ASSERT_TRUE(Write(write).ok());
+  const std::vector<Record> records = RecordsByRocksDB();
+  WriteLog(ReadLog() + std::string(3 * kWalBlockSize, '\0'));
+  EXPECT_EQ(RecordsByUs(WalEnd::kZeros), records);
+}
+
 TEST_F(RocksDB, WeReadTheGroupsOfItsThreads) {
   constexpr int kThreads = 8;
   ASSERT_TRUE(Open().ok());

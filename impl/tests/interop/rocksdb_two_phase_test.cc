@@ -155,7 +155,7 @@ TEST_P(RocksDBTwoPhase, RecoversFromOurLogWhatWeDo) {
   ASSERT_TRUE(x.MarkPrepare("x").ok() && y.MarkPrepare("y").ok() && z.MarkPrepare("z").ok());
   ASSERT_TRUE(commit.MarkCommit("x", x).ok() && rollback.MarkRollback("z").ok());
   FileJournal journal;
-  WalWriter writer(std::make_unique<MemoryFile>(&journal), {1});
+  WalWriter writer(std::make_unique<MemoryFile>(&journal), {1, /*durable_watermark=*/true});
   const auto put = [](const std::string& key) { return OurBatch({{true, key, "1"}}); };
   ASSERT_TRUE(writer.AddRecord(1, TestGroup{{put("a"), put("b")}}).ok());
   ASSERT_TRUE(writer.AddRecord(3, TestGroup{{x, y}}).ok());
