@@ -126,7 +126,7 @@ class CrashScenario {
   // Lets the power, or one operation, fail a little later.
   void Disturb(bool in_recovery) {
     if (random_.Percent(60)) {
-      disk_.PowerOffAt(1 + random_.Below(in_recovery ? 8 : 2 * kMaxWrites));
+      disk_.PowerOffAt(1 + random_.Below(in_recovery ? 14 : 2 * kMaxWrites));
       return;
     }
     static constexpr FileOperation kKinds[] = {
