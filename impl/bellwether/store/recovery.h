@@ -4,9 +4,10 @@
 //   ReadLogs          then each record of the logs behind it; sequences continue within and across
 //                     logs
 //   CutTail           what stands behind the last record goes, and the cut is made durable
-//   RemoveCovered     what the snapshot covers
+//   RemoveCovered     what the snapshot covers, and logs that an Open left behind half way
 // Then the caller begins a new log, and names what is there now (live_files) in a manifest:
-//   RemoveEmpty       logs that hold nothing, so that opening again and again leaves nothing behind
+//   RemoveEmpty       the log of the last Open, if nothing was written to it
+// So opening again and again, also if it fails half way, leaves nothing behind.
 //
 // Damage; a file that the manifest names and that is not there is damaged from its first byte on
 //   tolerate_torn_tail, absolute
@@ -99,12 +100,7 @@ class Recovery {
 
   // REQUIRES: as above, and the manifest that names live_files is durable.
   Status RemoveEmpty(RecoveryReport* report) {
-    Status status;
-    for (const std::vector<File>* logs : {&logs_, &blank_}) {
-      for (const File& log : *logs) {
-        if (status.ok() && log.end == 0) status = RemoveLog(log.path);
-      }
-    }
+    Status status = RemoveEmptyLogs(/*named=*/true);
     report->removed_logs = report_.removed_logs;
     return status;
   }
@@ -378,9 +374,22 @@ class Recovery {
     return status;
   }
 
+  // Logs that hold nothing. One that the manifest names has to stay until the next one is written.
+  Status RemoveEmptyLogs(bool named) {
+    Status status;
+    for (const std::vector<File>* logs : {&logs_, &blank_}) {
+      for (const File& log : *logs) {
+        const bool is_named =
+            std::binary_search(named_.logs.begin(), named_.logs.end(), log.number);
+        if (status.ok() && log.end == 0 && is_named == named) status = RemoveLog(log.path);
+      }
+    }
+    return status;
+  }
+
   // Made durable with the name of the new log.
   Status RemoveCovered(const StoreFiles& files) {
-    Status status;
+    Status status = RemoveEmptyLogs(/*named=*/false);
     for (const uint64_t number : files.logs) {
       if (status.ok() && number < base_) status = RemoveLog(PathOf(LogName(number)));
     }

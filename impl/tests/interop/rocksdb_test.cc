@@ -45,9 +45,7 @@ TEST_F(RocksDB, OpensOurPreallocatedLogWithWatermarks) {
   ASSERT_TRUE(status.ok()) << status.ToString();
   EXPECT_EQ(All(), ContentsAfter(writes));
   EXPECT_EQ(db_->GetLatestSequenceNumber(), CountOperations(writes));
-  const std::vector<Record> records = RecordsByRocksDB();
-  EXPECT_EQ(records.size(), writes.size());
-  EXPECT_EQ(RecordsByUs(WalEnd::kZeros), records);
+  EXPECT_EQ(RecordsByRocksDB().size(), writes.size());
   ASSERT_TRUE(db_->Put({}, "next", "value").ok());
   EXPECT_EQ(db_->GetLatestSequenceNumber(), CountOperations(writes) + 1);
 }

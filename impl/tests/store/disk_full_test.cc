@@ -176,6 +176,22 @@ TEST_F(FullWhileOpeningTest, ANewStore) {
   EXPECT_GT(OpenAtEachByte({}, RecoveryMode::kTolerateTornTail), 10U) << "the manifest's";
 }
 
+TEST_F(FullWhileOpeningTest, AgainAndAgainLeavesOneLog) {
+  Reopen();
+  Put("a", "1", kSync);
+  Reopen();
+  Die();
+  disk_.SetCapacity(Used());
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(Open().error_number(), ENOSPC);
+    EXPECT_LE(Names().size(), 6U) << "two logs, one that was begun, LOCK, MANIFEST, MANIFEST.tmp";
+  }
+  disk_.SetCapacity(kNoLimit);
+  Reopen();
+  EXPECT_EQ(Names().size(), 4U);
+  EXPECT_EQ(Get("a"), "1");
+}
+
 TEST_F(FullWhileOpeningTest, APreallocatedLog) {
   undecided_ = 0;
   options_.preallocate_log_bytes = 300;
