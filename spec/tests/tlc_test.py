@@ -136,6 +136,18 @@ class Trace(unittest.TestCase):
         self.assertEqual(tlc_text.trace_table("Model checking completed."), [])
 
 
+class Sets(unittest.TestCase):
+    def test_what_is_unmeasured_runs_by_its_name_alone(self):
+        table = {name: {"set": name} for name in ("push", "nightly", "unmeasured")}
+        self.assertEqual(tlc.of_sets(table, nightly=False), ["push"])
+        self.assertEqual(tlc.of_sets(table, nightly=True), ["push", "nightly"])
+
+    def test_what_has_no_counts_is_unmeasured(self):
+        for name, entry in json.loads((SPEC / "manifest.json").read_text())["mc"].items():
+            counted = entry["expect"] != "ok" or all(entry.get(count) for count in tlc.COUNTS)
+            self.assertEqual(counted, entry["set"] != "unmeasured", name)
+
+
 class Modes(unittest.TestCase):
     def test_an_action_must_fire_in_the_modes_that_have_it(self):
         dead = ["<LinkGroup line 1, col 1 to line 1, col 2 of module WritePath>: 0:0"]
