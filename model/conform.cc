@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include "model/expected_event.h"
 #include "model/log_order.h"
@@ -309,6 +310,9 @@ class Search {
     return true;
   }
 
+  // How far a dead end got: a line of the trace, and a number of events.
+  using Reach = std::pair<size_t, size_t>;
+
   // Two hashes, so that two different states are not taken for one.
   static std::string Key(const Node& node) {
     std::string bytes(reinterpret_cast<const char*>(&node.state), sizeof(node.state));
@@ -359,15 +363,24 @@ class Search {
     return first;
   }
 
-  // `node` is a dead end. What is told in the end is the one whose first unexplained event comes
-  // last in the trace: no interleaving explains that one, and every earlier event has a place.
+  // `node` is a dead end. What is told in the end is the one that got furthest: up to its line
+  // every event has its place, and of several, most events behind it.
   void Judge(const Node& node, const Conformance& result) {
-    const RecordedEvent* const event = FirstUnexplained(node).event;
-    const size_t line = event == nullptr ? SIZE_MAX : event->line;
-    if (line <= best_line_) return;
-    best_line_ = line;
+    const Reach reach{FirstLeft(node), node.total};
+    if (reach <= best_reach_) return;
+    best_reach_ = reach;
     best_ = node;
     best_steps_ = result.steps;
+  }
+
+  // The line of the first event that has no place.
+  size_t FirstLeft(const Node& node) const {
+    size_t line = SIZE_MAX;
+    for (size_t t = 0; t < trace_.threads.size(); t++) {
+      const RecordedEvent* const event = Next(node, t);
+      if (event != nullptr) line = std::min(line, event->line);
+    }
+    return line;
   }
 
   std::string Explain() const {
@@ -407,7 +420,7 @@ class Search {
   const uint64_t limit_;
   const std::function<void(uint64_t)>& progress_;
   Node best_;  // the best dead end
-  size_t best_line_ = 0;
+  Reach best_reach_;
   std::vector<const RecordedEvent*> best_steps_;
   std::unordered_set<std::string> visited_;
 };

@@ -192,6 +192,20 @@ class Conform(unittest.TestCase):
         self.assertEqual(code, OK, said)
         self.assertEqual(self.conform_text(example.replace('"sequence":1', '"sequence":2'))[0], VIOLATION)
 
+    def test_the_format_names_the_fields_of_every_action(self):
+        with open(FORMAT, encoding="utf-8") as file:
+            rows = [line.split("|")[1:3] for line in file if re.match(r"\| `[A-Z]", line)]
+        documented = {action: set(re.findall(r"`(\w+)`", fields))
+                      for actions, fields in rows for action in re.findall(r"`(\w+)`", actions)}
+        recorded = {}
+        for trace in self.traces.values():
+            for event in trace[1:-1]:
+                fields = set(event) - {"thread", "event", "write", "action", "ns"}
+                recorded[event["action"]] = recorded.get(event["action"], set()) | fields
+        self.assertLessEqual(set(recorded), set(documented))
+        for action, fields in recorded.items():
+            self.assertEqual(fields, documented[action], action)
+
     def test_a_porter_may_record_less(self):
         needed = ("thread", "event", "write", "action", "count", "sync", "disable_memtable", "callback_alone", "status",
                   "read", "sequence")
