@@ -439,7 +439,7 @@ std::string Unsupported(const RecordedTrace& trace, Config* config) {
     for (const RecordedEvent& event : thread) {
       most_bytes = std::max(most_bytes, event.Number("bytes"));
       if (event.Flag("disable_wal") || event.Flag("no_slowdown") || event.Flag("unbatched")) {
-        return "the model has no disable_wal, no no_slowdown and no unbatched writer (line " +
+        return "conform does not follow disable_wal, no_slowdown and unbatched writers (line " +
                std::to_string(event.line) + ")";
       }
     }
