@@ -2,6 +2,7 @@
 //
 // The table is memory shared with child processes (mmap), so what a child noted outlives its being
 // killed. Thread safety: each thread writes its own row; others read once it has ended or died.
+// Checkpointed may be called by all.
 #pragma once
 
 #include <sys/mman.h>
@@ -22,13 +23,19 @@
 
 namespace bellwether::stress {
 
+// How far a write has come; a transaction goes through the last three.
+enum class Phase : uint8_t { kWriting, kPreparing, kPrepared, kDeciding };
+
 class AckTable {
  public:
   struct Slot {
-    uint64_t invoked = 0;
-    uint64_t returned = 0;
+    uint64_t invoked = 0;   // the write, or the prepare
+    uint64_t prepared = 0;  // the prepare returned OK
+    uint64_t decided = 0;   // the commit or the rollback was invoked
+    uint64_t returned = 0;  // the last call
     SequenceNumber sequence = 0;
-    Outcome outcome = Outcome::kUnknown;
+    Outcome outcome = Outcome::kUnknown;  // of the last call
+    Phase phase = Phase::kWriting;
   };
 
   // A row for each thread, of `capacity` writes. Memory is taken only as far as it is used.
@@ -59,11 +66,26 @@ class AckTable {
   }
 
   // REQUIRES: fewer than capacity() were begun; the one before has returned.
-  void Begin(uint32_t thread) {
+  void Begin(uint32_t thread, Phase phase = Phase::kWriting) {
     RowHeader* const header = Header(thread);
     const uint64_t n = header->begun.load(std::memory_order::relaxed);
     Row(thread)[n].invoked = Now();
+    Row(thread)[n].phase = phase;
     header->begun.store(n + 1);
+  }
+
+  // REQUIRES: it was begun as kPreparing.
+  void Prepared(uint32_t thread) {
+    Slot& slot = Row(thread)[Returned(thread)];
+    slot.prepared = Now();
+    Enter(Phase::kPrepared, &slot);
+  }
+
+  // REQUIRES: it is prepared.
+  void Decide(uint32_t thread) {
+    Slot& slot = Row(thread)[Returned(thread)];
+    slot.decided = Now();
+    Enter(Phase::kDeciding, &slot);
   }
 
   void Return(uint32_t thread, Outcome outcome, SequenceNumber sequence) {
@@ -76,10 +98,24 @@ class AckTable {
     header->returned.store(n + 1);
   }
 
+  // A checkpoint that was called at `invoked` returned OK: all that had returned before is durable.
+  void Checkpointed(uint64_t invoked) {
+    std::atomic<uint64_t>* const newest = &Header(0)->checkpointed;
+    uint64_t seen = newest->load();
+    while (seen < invoked && !newest->compare_exchange_weak(seen, invoked)) {
+    }
+  }
+
+  // When the newest of them was called; 0: there was none.
+  uint64_t LastCheckpoint() const { return Header(0)->checkpointed.load(); }
+
   // The nth write of `thread`, counted from 0. REQUIRES: it was begun.
   Slot Get(uint32_t thread, uint64_t n) const {
     Slot slot = Row(thread)[n];
-    if (n >= Returned(thread)) slot = {slot.invoked, kNever, 0, Outcome::kUnknown};
+    if (n < Returned(thread)) return slot;
+    slot.returned = kNever;
+    slot.sequence = 0;
+    slot.outcome = Outcome::kUnknown;
     return slot;
   }
 
@@ -87,8 +123,12 @@ class AckTable {
   struct RowHeader {
     std::atomic<uint64_t> begun{0};
     std::atomic<uint64_t> returned{0};
+    std::atomic<uint64_t> checkpointed{0};  // of all threads, in the first row
   };
   static_assert(std::atomic<uint64_t>::is_always_lock_free);  // they are shared by processes
+
+  // Whoever dies in the next call must be seen to have begun it.
+  static void Enter(Phase phase, Slot* slot) { std::atomic_ref(slot->phase).store(phase); }
 
   RowHeader* Header(uint32_t thread) const {
     return reinterpret_cast<RowHeader*>(memory_) + thread;

@@ -1,7 +1,8 @@
 // CheckedSync: StdSync with the protocol's assertions on, and with a scheduler that is unkind.
 //
 // On few cores threads seldom meet inside the protocol; so after an action a thread now and then
-// yields or sleeps, and a waiter now and then blocks without spinning. Thread safety: as StdSync's.
+// yields or sleeps, and a waiter now and then blocks without spinning. What happened is counted
+// (exercised.h). Thread safety: as StdSync's.
 #pragma once
 
 #include <chrono>
@@ -12,6 +13,7 @@
 
 #include "bellwether/sync/std_sync.h"
 #include "model/tool_report.h"
+#include "stress/exercised.h"
 #include "stress/workload.h"
 
 namespace bellwether::stress {
@@ -39,7 +41,8 @@ struct CheckedSync : StdSync {
     return StdSync::SpinUntil(word, goal_mask, order, site);
   }
 
-  static void OnAction(const char*, const void*) {
+  static void OnAction(const char* action, const void*) {
+    Exercised::NoteAction(action);
     const uint64_t fate = Generator().Below(512);
     if (fate == 0) {
       std::this_thread::sleep_for(std::chrono::microseconds(20));

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "stress/exercised.h"
+
 namespace bellwether::stress {
 
 void ReportViolation(const Violation& violation, ExitCode code, const std::string& command,
@@ -14,6 +16,13 @@ void ReportViolation(const Violation& violation, ExitCode code, const std::strin
   PrintError("bellwether_stress", row->what + ": " + std::string(violation.rule) + ": " +
                                       violation.what + "; reproduce: bellwether_stress " + command);
   report->Fail(code);
+}
+
+void CheckExercised(uint32_t threads, const std::string& command, ReportRow* row, Report* report) {
+  const std::string missing = Exercised::Missing(threads);
+  if (missing.empty()) return;
+  ReportViolation({"not exercised", "never happened, so nothing was checked of it: " + missing},
+                  ExitCode::kIncomplete, command, row, report);
 }
 
 WorkDirectory::WorkDirectory(const std::string& parent) {

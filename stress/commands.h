@@ -39,6 +39,12 @@ void RunStoreStage(const Options& options, Report* report);
 void ReportViolation(const Violation& violation, ExitCode code, const std::string& command,
                      ReportRow* row, Report* report);
 
+// So many stores or lives exercise everything that their workload names.
+inline constexpr uint64_t kEnough = 20;
+
+// Fails the report as incomplete if a mechanism of the workload never happened.
+void CheckExercised(uint32_t threads, const std::string& command, ReportRow* row, Report* report);
+
 // A new directory for a run, below options.directory; removed with its contents unless kept.
 class WorkDirectory {
  public:

@@ -1,5 +1,6 @@
 // bellwether_stress crash: many stores, each through a few lives on a simulated file system.
-// bellwether_stress mutants: the same seeds kill every store that forgets a duty.
+// bellwether_stress mutants: the same crashes kill every store that forgets a duty, and the store
+// of the same seed that forgets nothing lives.
 
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@ std::string Repeat(const Mode& mode, uint32_t threads, uint64_t seed, std::strin
   return command;
 }
 
+// A mutant that few crashes show gets so many times the stores of the control.
+constexpr uint64_t kMoreForMutants = 10;
+
 struct CrashResult {
   ScenarioFigures figures;
   std::optional<Violation> violation;
@@ -35,6 +39,7 @@ struct CrashResult {
 CrashResult Crash(const Options& options, const Mode& mode, uint32_t threads,
                   std::string_view mutant) {
   CrashResult result;
+  Exercised::Reset();
   Progress progress(options.progress, "crash " + std::string(mode.name), "operations");
   for (uint64_t i = 0; i < options.count && !result.violation; ++i) {
     result.seed = options.seed + i;
@@ -47,14 +52,18 @@ CrashResult Crash(const Options& options, const Mode& mode, uint32_t threads,
 }
 
 nlohmann::ordered_json Figures(const ScenarioFigures& figures, double seconds) {
-  return {{"operations", figures.writes},
-          {"recovered", figures.recovered},
-          {"dropped", figures.dropped},
-          {"lives", figures.lives},
-          {"crashes", figures.crashes},
-          {"crashes_in_recovery", figures.crashes_in_recovery},
-          {"point_in_time", figures.point_in_time},
-          {"seconds", seconds}};
+  nlohmann::ordered_json all = {{"operations", figures.writes},
+                                {"recovered", figures.recovered},
+                                {"dropped", figures.dropped},
+                                {"decided_later", figures.decided_later},
+                                {"memtable_errors", figures.memtable_errors},
+                                {"lives", figures.lives},
+                                {"crashes", figures.crashes},
+                                {"crashes_in_recovery", figures.crashes_in_recovery},
+                                {"point_in_time", figures.point_in_time},
+                                {"seconds", seconds}};
+  Exercised::AddTo(&all);
+  return all;
 }
 
 std::string Bounds(const Options& options, uint32_t threads) {
@@ -68,8 +77,11 @@ void RunCrash(const Options& options, Report* report) {
   for (const Mode& mode : options.modes) {
     for (const uint32_t threads : options.threads) {
       const Stopwatch stopwatch;
-      ReportRow row{
-          "power failures, " + std::string(mode.name), Bounds(options, threads), "ok", {}};
+      ReportRow row{"power failures, " + std::string(mode.name),
+                    Bounds(options, threads),
+                    "ok",
+                    {},
+                    std::string(mode.name)};
       if (!options.mutant.empty()) row.what += ", mutant " + options.mutant;
       const CrashResult result = Crash(options, mode, threads, options.mutant);
       row.figures = Figures(result.figures, stopwatch.Seconds());
@@ -80,6 +92,8 @@ void RunCrash(const Options& options, Report* report) {
         ReportViolation({"no operation", "nothing was acknowledged, so nothing was checked"},
                         ExitCode::kIncomplete, Repeat(mode, threads, options.seed, options.mutant),
                         &row, report);
+      } else if (options.count >= kEnough) {
+        CheckExercised(threads, Repeat(mode, threads, options.seed, options.mutant), &row, report);
       }
       report->Add(std::move(row));
     }
@@ -88,20 +102,28 @@ void RunCrash(const Options& options, Report* report) {
 
 void RunMutants(const Options& options, Report* report) {
   RunCrash(options, report);
+  Options more = options;
+  more.count *= kMoreForMutants;
   for (const MutantName& mutant : kMutants) {
     for (const uint32_t threads : options.threads) {
       const Stopwatch stopwatch;
-      ReportRow row{"mutant " + std::string(mutant.name), Bounds(options, threads), "", {}};
+      ReportRow row{"mutant " + std::string(mutant.name), Bounds(more, threads), "", {}};
       const Mode& mode = options.modes.front();
-      const CrashResult result = Crash(options, mode, threads, mutant.name);
+      const CrashResult result = Crash(more, mode, threads, mutant.name);
       row.figures = Figures(result.figures, stopwatch.Seconds());
       row.figures["stores"] = result.seed - options.seed + 1;
-      if (result.violation) {
-        row.result = "killed by " + std::string(result.violation->rule);
-      } else {
+      Options control = options;
+      control.seed = result.seed;
+      control.count = 1;
+      if (!result.violation) {
         ReportViolation({"survived", "no store died of it, so this check would not see it"},
                         ExitCode::kDataLost, Repeat(mode, threads, options.seed, mutant.name), &row,
                         report);
+      } else if (const auto without = Crash(control, mode, threads, "").violation) {
+        ReportViolation(*without, ExitCode::kDataLost, Repeat(mode, threads, control.seed, ""),
+                        &row, report);
+      } else {
+        row.result = "killed by " + std::string(result.violation->rule);
       }
       report->Add(std::move(row));
     }

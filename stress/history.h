@@ -28,8 +28,12 @@ enum class Outcome : uint8_t {
   kRefused,  // it failed with "refused, not logged"
 };
 
+// Stands for writes with disable_wal that are gone: their sequences are taken, and nothing is
+// there.
+inline constexpr WriteId kLostWrite = 0;
+
 struct WriteEvent {
-  WriteId id = 0;
+  WriteId id = kLostWrite;
   uint64_t invoked = 0;
   uint64_t returned = kNever;   // kNever: not seen to return
   SequenceNumber sequence = 0;  // of its first operation: its witness

@@ -21,13 +21,17 @@ using CheckedStore = BasicStore<CheckedSync>;
 
 constexpr uint64_t kWritesOfOneThread = 4096;
 constexpr uint64_t kLivesOfOneStore = 8;
-constexpr uint64_t kMicrosOfOneLife = 60'000;
+constexpr uint64_t kWritesOfOneLife = 500;
+constexpr uint64_t kMicrosOfOneLife = 20'000;
+constexpr size_t kMaxLogBytes = size_t{4} << 10;
+constexpr uint64_t kPatience = 20;
 
 struct KillResult {
   std::optional<Violation> violation;
   uint64_t lives = 0;
   uint64_t acknowledged = 0;
   uint64_t dropped = 0;
+  uint64_t decided_later = 0;
 };
 
 std::string Repeat(const Options& options, const Mode& mode, uint32_t threads) {
@@ -45,16 +49,16 @@ int WriteForEver(const StoreOptions& store_options, const std::string& directory
     PrintError("bellwether_stress", "child: " + status.ToString());
     return static_cast<int>(ExitCode::kDataLost);
   }
-  Workers<CheckedSync> workers(workload, worker_options, first, store.get(), table);
+  Workers<CheckedStore> workers(workload, worker_options, first, store.get(), table);
   workers.Start();
   workers.Join();
   // Its table is full; it still has to be killed, with nothing in flight.
   for (;;) ::pause();
 }
 
-// One store, killed again and again.
+// One store, killed again and again, until there were most_lives of all stores.
 void KillOne(const Options& options, const Mode& mode, uint32_t threads, uint64_t store_number,
-             Progress* progress, KillResult* result) {
+             uint64_t most_lives, Progress* progress, KillResult* result) {
   Random random(Mix(options.seed) + (store_number << 32));
   const WorkDirectory parent(options.directory);
   if (parent.path().empty()) {
@@ -62,19 +66,26 @@ void KillOne(const Options& options, const Mode& mode, uint32_t threads, uint64_
     return;
   }
   const std::string directory = parent.path() + "/store";
-  const Workload workload({.seed = options.seed + store_number, .sync_percent = 20});
-  const StoreOptions store_options{.write_path = mode.options};
+  const Workload workload({.seed = options.seed + store_number,
+                           .sync_percent = 20,
+                           .transaction_percent = 30,
+                           .callback_percent = 10,
+                           .disable_wal_percent = 10,
+                           .no_slowdown_percent = 20});
+  StoreOptions store_options{.write_path = mode.options};
+  store_options.write_path.max_log_bytes = kMaxLogBytes;
   Ledger ledger(workload, threads);
-  for (uint64_t life = 0; life < kLivesOfOneStore && result->lives < options.count; ++life) {
+  for (uint64_t life = 0; life < kLivesOfOneStore && result->lives < most_lives; ++life) {
     AckTable table(threads, kWritesOfOneThread);
-    const WorkerOptions worker_options{.seed = random.Next(), .pin = options.pin};
+    const WorkerOptions worker_options{
+        .seed = random.Next(), .checkpoint_per_mille = 2, .pin = options.pin};
     Child child([&] {
       return WriteForEver(store_options, directory, workload, worker_options, ledger.next_number(),
                           &table);
     });
-    // Half of them are let come to writing first.
-    const bool wait = random.Percent(50);
-    while (wait && table.Returned() == 0 && child.Running()) {
+    // Half of them are let come to writing first: so far, however fast the machine is.
+    const uint64_t writes = random.Percent(50) ? 1 + random.Below(kWritesOfOneLife) : 0;
+    while (table.Returned() < writes && child.Running()) {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
     std::this_thread::sleep_for(std::chrono::microseconds(random.Below(kMicrosOfOneLife)));
@@ -91,10 +102,12 @@ void KillOne(const Options& options, const Mode& mode, uint32_t threads, uint64_
                                                             *store, Survival::kAcknowledged)
                                     : Violation{"kOpen", status.ToString()};
     if (result->violation) return;
+    ledger.DecideRecovered(store.get(), &random);
     progress->Update(result->acknowledged + ledger.acknowledged());
   }
   result->acknowledged += ledger.acknowledged();
   result->dropped += ledger.dropped();
+  result->decided_later += ledger.decided_later();
 }
 
 }  // namespace
@@ -105,20 +118,29 @@ void RunKill(const Options& options, Report* report) {
       const Stopwatch stopwatch;
       const std::string command = Repeat(options, mode, threads);
       ReproduceCommand() = "bellwether_stress " + command;
+      Exercised::Reset();
       ReportRow row{"kill -9, " + std::string(mode.name),
                     std::to_string(options.count) + " lives" + ", " + Plural(threads, "thread") +
                         ", seed " + std::to_string(options.seed),
                     "ok",
-                    {}};
+                    {},
+                    std::string(mode.name)};
       Progress progress(options.progress, row.what, "operations");
       KillResult result;
-      for (uint64_t store = 0; result.lives < options.count && !result.violation; ++store) {
-        KillOne(options, mode, threads, store, &progress, &result);
+      // On a slow machine it takes more lives until everything has happened.
+      const auto lives = [&] {
+        const bool incomplete = options.count >= kEnough && !Exercised::Missing(threads).empty();
+        return incomplete ? options.count * kPatience : options.count;
+      };
+      for (uint64_t store = 0; result.lives < lives() && !result.violation; ++store) {
+        KillOne(options, mode, threads, store, lives(), &progress, &result);
       }
       row.figures = {{"operations", result.acknowledged},
                      {"kills", result.lives},
                      {"dropped", result.dropped},
+                     {"decided_later", result.decided_later},
                      {"seconds", stopwatch.Seconds()}};
+      Exercised::AddTo(&row.figures);
       if (result.violation) {
         const bool set_up = result.violation->rule == "directory";
         ReportViolation(*result.violation, set_up ? ExitCode::kUsage : ExitCode::kDataLost, command,
@@ -126,6 +148,8 @@ void RunKill(const Options& options, Report* report) {
       } else if (result.acknowledged == 0) {
         ReportViolation({"no operation", "nothing was acknowledged, so nothing was checked"},
                         ExitCode::kIncomplete, command, &row, report);
+      } else if (options.count >= kEnough) {
+        CheckExercised(threads, command, &row, report);
       }
       report->Add(std::move(row));
     }

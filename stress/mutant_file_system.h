@@ -32,6 +32,10 @@ enum class Mutant : uint8_t {
   kNoSnapshotFsync,      // … gives its snapshot a name before that is durable
   kNoRenameFsync,        // … removes logs before the name of what covers them is durable
   kNoRecoveryFsync,      // … and so does an Open
+  kRenameBeforeFsync,    // a snapshot gets its name first, and is made durable then
+  kLogsRemovedEarly,     // a checkpoint removes what its snapshot covers before that is written
+  // The memtable's (faulty_memtable.h): an insert that took only a part counts as whole.
+  kMemTableErrorSwallowed,
 };
 
 struct MutantName {
@@ -39,7 +43,7 @@ struct MutantName {
   std::string_view name;
 };
 
-inline constexpr std::array<MutantName, 8> kMutants{{
+inline constexpr std::array<MutantName, 15> kMutants{{
     {Mutant::kNoFdatasync, "no_fdatasync"},
     {Mutant::kFdatasyncRetried, "fdatasync_retried"},
     {Mutant::kNoDirectoryFsync, "no_directory_fsync"},
@@ -48,6 +52,13 @@ inline constexpr std::array<MutantName, 8> kMutants{{
     {Mutant::kRecoveredLogTrusted, "recovered_log_trusted"},
     {Mutant::kNoTruncate, "no_truncate"},
     {Mutant::kShortWriteIgnored, "short_write_ignored"},
+    {Mutant::kNoRotatedLogFsync, "no_rotated_log_fsync"},
+    {Mutant::kNoSnapshotFsync, "no_snapshot_fsync"},
+    {Mutant::kNoRenameFsync, "no_rename_fsync"},
+    {Mutant::kNoRecoveryFsync, "no_recovery_directory_fsync"},
+    {Mutant::kRenameBeforeFsync, "rename_before_fsync"},
+    {Mutant::kLogsRemovedEarly, "logs_removed_early"},
+    {Mutant::kMemTableErrorSwallowed, "memtable_error_swallowed"},
 }};
 
 class MutantFileSystem final : public FileSystem {
@@ -93,7 +104,9 @@ class MutantFileSystem final : public FileSystem {
   }
   Status RemoveFile(const std::string& path) override { return below_->RemoveFile(path); }
   Status RenameFile(const std::string& from, const std::string& to) override {
-    renamed_ = true;
+    const bool snapshot = from.ends_with(kUnfinishedSuffix);
+    if (snapshot) renamed_ = true;
+    if (snapshot && Is(Mutant::kRenameBeforeFsync)) return Status::OK();
     return below_->RenameFile(from, to);
   }
   Status LockFile(const std::string& path, std::unique_ptr<FileLock>* lock) override {
@@ -104,7 +117,7 @@ class MutantFileSystem final : public FileSystem {
  private:
   class File final : public WritableFile {
    public:
-    File(const MutantFileSystem* file_system, std::unique_ptr<WritableFile> below, uint64_t number)
+    File(MutantFileSystem* file_system, std::unique_ptr<WritableFile> below, uint64_t number)
         : file_system_(file_system), below_(std::move(below)), number_(number) {}
 
     Status Append(std::string_view data) override {
@@ -119,6 +132,10 @@ class MutantFileSystem final : public FileSystem {
       if (file_system_->Is(Mutant::kNoSnapshotFsync) && path().ends_with(kUnfinishedSuffix)) {
         return Status::OK();
       }
+      if (file_system_->Is(Mutant::kRenameBeforeFsync) && path().ends_with(kUnfinishedSuffix)) {
+        Status renamed = file_system_->NameSnapshot(path());
+        if (!renamed.ok()) return renamed;
+      }
       Status status = below_->Sync();
       const bool again = !status.ok() && file_system_->Is(Mutant::kFdatasyncRetried);
       return again ? below_->Sync() : status;
@@ -128,7 +145,7 @@ class MutantFileSystem final : public FileSystem {
     const std::string& path() const override { return below_->path(); }
 
    private:
-    const MutantFileSystem* const file_system_;
+    MutantFileSystem* const file_system_;
     const std::unique_ptr<WritableFile> below_;
     const uint64_t number_;  // of a log; 0: something else
   };
@@ -140,8 +157,22 @@ class MutantFileSystem final : public FileSystem {
     if (!ParseLogName(path.substr(path.rfind('/') + 1), &number)) number = 0;
     if (!status.ok()) return status;
     if (number != 0) newest_log_ = number;
+    if (Is(Mutant::kLogsRemovedEarly) && path.ends_with(kUnfinishedSuffix)) RemoveOldLogs();
     *file = std::make_unique<File>(this, std::move(*made), number);
     return status;
+  }
+
+  Status NameSnapshot(const std::string& unfinished) {
+    const size_t stem = unfinished.size() - kUnfinishedSuffix.size();
+    return below_->RenameFile(unfinished, unfinished.substr(0, stem).append(kSnapshotSuffix));
+  }
+
+  void RemoveOldLogs() {
+    StoreFiles files;
+    (void)FindFiles(below_, directory_, &files);
+    for (const uint64_t log : files.logs) {
+      if (log < newest_log_) (void)below_->RemoveFile(directory_ + "/" + LogName(log));
+    }
   }
 
   bool Is(Mutant mutant) const { return mutant_ == mutant; }

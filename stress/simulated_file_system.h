@@ -73,10 +73,13 @@ class SimulatedFileSystem final : public FileSystem {
     return loss;
   }
 
-  // The process dies, and the machine goes on: handles and locks are dead, nothing is lost.
+  // The process dies, and the machine goes on: handles and locks are dead, nothing is lost. If the
+  // power had failed it was not that: the process died in that operation.
   void Kill() {
     const std::lock_guard lock(mutex_);
     ++generation_;
+    powered_off_ = false;
+    power_off_at_ = kNever;
     faults_.clear();
     capacity_ = kNever;
   }

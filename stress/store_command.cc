@@ -56,8 +56,8 @@ int WriteAndMeasure(const Options& options, const StoreOptions& store_options,
     PrintError("bellwether_stress", "child: " + status.ToString());
     return static_cast<int>(ExitCode::kUsage);
   }
-  Workers<StdSync> workers(workload, {.seed = options.seed, .pin = options.pin}, first, store.get(),
-                           table);
+  Workers<Store> workers(workload, {.seed = options.seed, .pin = options.pin}, first, store.get(),
+                         table);
   const Stopwatch stopwatch;
   workers.Start();
   while (table->Returned() < options.batches && stopwatch.Seconds() < options.seconds) {
@@ -179,7 +179,8 @@ void RunStoreStage(const Options& options, Report* report) {
                       Plural(threads, "thread") + ", " + std::to_string(options.batches) +
                           " batches" + ", killed, reopened",
                       "ok",
-                      {}};
+                      {},
+                      std::string(mode.name)};
         WorkDirectory directory(options.directory);
         if (directory.path().empty()) {
           PrintError("bellwether_stress", directory.error());

@@ -82,7 +82,8 @@ inline std::optional<Violation> CheckSequences(const std::vector<WriteEvent>& wr
   std::unordered_map<WriteId, SequenceNumber> seen;
   seen.reserve(writes.size());
   for (const WriteEvent& write : writes) {
-    if (const auto [at, fresh] = seen.emplace(write.id, write.sequence); !fresh) {
+    if (const auto [at, fresh] = seen.emplace(write.id, write.sequence);
+        !fresh && write.id != kLostWrite) {
       return Violation{"kDuplicate", Name(write.id) + " stands at sequence " +
                                          std::to_string(at->second) + " and at " +
                                          std::to_string(write.sequence)};
@@ -167,7 +168,7 @@ inline std::optional<Violation> CheckReads(const Workload& workload,
   Replay replay(workload);
   std::vector<SequenceNumber> ends{0};
   for (const WriteEvent& write : writes) {
-    replay.Apply(write.id, write.sequence);
+    if (write.id != kLostWrite) replay.Apply(write.id, write.sequence);
     ends.push_back(write.last());
   }
   for (const ReadEvent& read : reads) {

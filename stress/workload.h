@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
@@ -67,6 +68,11 @@ struct ValueId {
   bool operator==(const ValueId&) const = default;
 };
 
+// How a write comes to its end: at once, or as a transaction that is prepared first.
+enum class Way : uint8_t { kWrite, kCommit, kRollback, kLeaveUndecided };
+
+enum class CallbackKind : uint8_t { kNone, kPasses, kFails };
+
 struct WorkloadOptions {
   uint64_t seed = 1;
   uint32_t keys = 256;           // shared ones
@@ -74,6 +80,10 @@ struct WorkloadOptions {
   uint32_t max_value_size = 96;  // at least kMinValueSize
   uint32_t sync_percent = 10;
   uint32_t delete_percent = 15;
+  uint32_t transaction_percent = 0;
+  uint32_t callback_percent = 0;     // every second one fails
+  uint32_t disable_wal_percent = 0;  // of the writes that are neither sync nor a transaction
+  uint32_t no_slowdown_percent = 0;
 };
 
 // Stands for a value that no write put under its key.
@@ -91,6 +101,38 @@ class Workload {
   uint32_t keys() const { return kMaxThreads + options_.keys; }
 
   bool Sync(WriteId id) const { return Mix(Base(id)) % 100 < options_.sync_percent; }
+
+  Way WayOf(WriteId id) const {
+    Random random(Base(id) + 2);
+    if (!random.Percent(options_.transaction_percent)) return Way::kWrite;
+    if (random.Percent(60)) return Way::kCommit;
+    return random.Percent(60) ? Way::kRollback : Way::kLeaveUndecided;
+  }
+
+  CallbackKind CallbackOf(WriteId id) const {
+    Random random(Base(id) + 3);
+    if (!random.Percent(options_.callback_percent)) return CallbackKind::kNone;
+    return random.Percent(50) ? CallbackKind::kFails : CallbackKind::kPasses;
+  }
+
+  // The log does not have it, so it may go with the process.
+  bool DisableWal(WriteId id) const {
+    return !Sync(id) && WayOf(id) == Way::kWrite &&
+           Random(Base(id) + 4).Percent(options_.disable_wal_percent);
+  }
+
+  bool NoSlowdown(WriteId id) const {
+    return Random(Base(id) + 5).Percent(options_.no_slowdown_percent);
+  }
+
+  static std::string Xid(WriteId id) { return "xid" + std::to_string(id); }
+
+  static std::optional<WriteId> ParseXid(std::string_view xid) {
+    WriteId id = 0;
+    if (!xid.starts_with("xid")) return std::nullopt;
+    (void)std::from_chars(xid.data() + 3, xid.data() + xid.size(), id);
+    return Xid(id) == xid ? std::optional(id) : std::nullopt;
+  }
 
   std::vector<KeyOperation> Operations(WriteId id) const {
     Random random(Base(id) + 1);

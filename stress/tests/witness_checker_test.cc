@@ -73,6 +73,14 @@ TEST_F(WitnessCheckerTest, MissingLastWrite) {
   EXPECT_EQ(Rule(), "kContiguous");
 }
 
+// What a write with disable_wal leaves: its sequences, and nothing else.
+TEST_F(WitnessCheckerTest, LostWrite) {
+  writes_[4].id = kLostWrite;
+  EXPECT_EQ(Rule(), "kValue") << "its values are still read";
+  reads_.clear();
+  EXPECT_EQ(Rule(), "none");
+}
+
 TEST_F(WitnessCheckerTest, SequenceTakenTwice) {
   writes_[5].sequence = writes_[4].sequence;
   EXPECT_EQ(Rule(), "kDuplicate");

@@ -66,10 +66,11 @@
 
 namespace bellwether {
 
-template <SyncPolicy Policy>
+// Table: the memtable; another one than the default is for tests that make it fail.
+template <SyncPolicy Policy, class Table = MemTable<Policy>>
 class BasicStore {
  public:
-  using Iterator = typename MemTable<Policy>::Iterator;
+  using Iterator = typename Table::Iterator;
 
   // Opens the store in `directory`, or creates it (its parent has to exist). On failure the
   // directory stays as recoverable as it was, and *store is untouched.
@@ -234,7 +235,6 @@ class BasicStore {
 
  private:
   using Log = StoreLog<Policy>;
-  using Table = MemTable<Policy>;
   using Path = WritePath<Policy, WriteBatch, Log, Table>;
 
   BasicStore(const StoreOptions& options, std::string directory, std::unique_ptr<FileLock> lock,
