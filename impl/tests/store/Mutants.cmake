@@ -56,6 +56,39 @@ bellwether_add_mutant(
   AFTER "    if (status.ok()) SetLastSequence(group);\n    if (!status.ok()) group->leader.Get()->callback_status.Set(status);"
   EXPECT "FAILED  . EveryMode/UpstreamDefectTest.L9[A-Za-z]*/serial,")
 
+# As RocksDB did: its past bugs.
+set(past SOURCE past_bugs_test.cc LABELS negative LIBRARIES bellwether_upstream_fixture)
+bellwether_add_mutant(
+  ${past} NAME past_3201 HEADER bellwether/write_path/write_path.h
+  BEFORE "    group->status.Set(status.With(Status::Code::kUnknownOutcome));\n    Poison(error"
+  AFTER "    leader->callback_status.Set(status.With(Status::Code::kUnknownOutcome));\n    Poison(error"
+  EXPECT "FAILED  . EveryMode/PastBugTest.Bug3201[A-Za-z]*/serial,")
+bellwether_add_mutant(
+  ${past} NAME past_4838 HEADER bellwether/write_path/write_path.h
+  BEFORE "    Status status = logs ? log_->AddRecord"
+  AFTER "    Status status = logs && !leader->CallbackFailed() ? log_->AddRecord"
+  EXPECT "FAILED  . EveryMode/PastBugTest.Bug4838[A-Za-z]*/serial,")
+bellwether_add_mutant(
+  ${past} NAME past_1730 HEADER bellwether/write_path/write_path.h
+  BEFORE "      if (!w->disable_memtable) next += w->batch->Count();"
+  AFTER "      next += w->batch->Count();"
+  EXPECT "FAILED  . EveryMode/PastBugTest.Bug1730[A-Za-z0-9]*/parallel,")
+bellwether_add_mutant(
+  ${past} NAME past_3641 HEADER bellwether/write_path/write_path.h
+  BEFORE "    Lead(&nonmem_write_thread_, w, &group);"
+  AFTER "    Lead(&nonmem_write_thread_, w, &group);\n    if (group.status.Get().ok()) SetLastSequence(&group);"
+  EXPECT "FAILED  . EveryMode/PastBugTest.Bug3641[A-Za-z]*/two_queues,")
+bellwether_add_mutant(
+  ${past} NAME past_6113 HEADER bellwether/write_thread/write_thread.h
+  BEFORE "  if (options_.enable_pipelined_write) WaitForMemTableWriters();"
+  AFTER ""
+  EXPECT "FAILED  . EveryMode/PastBugTest.Bug6113[A-Za-z]*/pipelined,")
+bellwether_add_mutant(
+  ${past} NAME past_14313 HEADER bellwether/write_path/write_path.h
+  BEFORE "    const SequenceNumber first = allocated_sequence_.Get() + 1;"
+  AFTER "    const SequenceNumber first = LastSequence() + 1;"
+  EXPECT "FAILED  . EveryMode/PastBugTest.Bug14313[A-Za-z]*/pipelined,")
+
 # Two-phase commit: what the table of undecided transactions makes of each outcome …
 set(table SOURCE transactions_test.cc LABELS negative HEADER bellwether/store/transactions.h)
 bellwether_add_mutant(
