@@ -161,6 +161,12 @@ class Stages(StubProject):
         _, answer = self.run_json("--stage", "store")
         self.assertRegex(answer.stdout, r"store, serial, sync +2x1 +12,346 +4\.3 +8 +429 +12,432")
 
+    def test_what_a_stress_run_exercised_is_shown(self):
+        self.reports(self.tool_paths("bellwether_stress")[-1], 0, [
+            row("kill -9, serial", operations=1234, stalls=7, checkpoints=8, commits=9)])
+        _, answer = self.run_json("--stage", "stress")
+        self.assertRegex(answer.stdout, r"kill -9, serial +2x1 +7 +0 +8 +0 +0 +0 +9 +0 +0 +0 +1,234")
+
     def test_what_stands_for_each_mode_is_one_line(self):
         self.reports("model/parity.py", 0, [row(mode="serial", distinct=24, edges=34),
                                             row(mode="pipelined", distinct=1000, edges=2000)])

@@ -96,7 +96,8 @@ CHECKS = {
         Check("forgotten duties", "run", STRESS, "mutants --seed {seed}"),
         Check("kill -9", "run", STRESS,
               f"kill --mode {MODES} --directory build --seed {{seed}} --count 20",
-              quick=f"kill --mode {MODES} --directory build --seed {{seed}} --count 3"),
+              quick=f"kill --mode {MODES} --directory build --seed {{seed}} --count 3",
+              nightly=f"kill --mode {MODES} --threads 2 8 64 --directory build --seed {{seed}} --count 200"),
     ),
     "store": (
         Check("kill and reopen, measured", "run", STRESS, "store --directory build --seed {seed}",

@@ -60,12 +60,28 @@ MEASURES = (("batches_per_second", "batches/s", ",.0f"), ("group_mean", "group m
             ("p99_us", "p99 µs", ",.0f"), ("p999_us", "p99.9 µs", ",.0f"))
 
 
-def measures(stages):
-    """One line of cells for each row that measured something, below their headings; else nothing."""
+# What the runs of the `stress` stage went through; a row that counts stalls counts all of it.
+EXERCISED = tuple((key, heading, ",.0f") for key, heading in (
+    ("stalls", "stalls"), ("stall_refusals", "refused by them"), ("checkpoints", "checkpoints"),
+    ("groups", "groups"), ("syncs", "syncs"), ("prepares", "prepares"), ("commits", "commits"),
+    ("rollbacks", "rollbacks"), ("unlogged", "not logged"), ("callbacks_failed", "callbacks failed"),
+    ("operations", "operations")))
+
+
+def _figures(stages, title, columns):
+    """One line of cells for each row that has the first of these figures, below their headings; else nothing."""
     lines = [[row.what, row.bounds, *(format(row.figures.get(key, 0), style)
-                                      for key, _, style in MEASURES)]
-             for rows in stages for row in rows if MEASURES[0][0] in row.figures]
-    return [["measured", "bounds", *(name for _, name, _ in MEASURES)], *lines] if lines else []
+                                      for key, _, style in columns)]
+             for rows in stages for row in rows if columns[0][0] in row.figures]
+    return [[title, "bounds", *(name for _, name, _ in columns)], *lines] if lines else []
+
+
+def measures(stages):
+    return _figures(stages, "measured", MEASURES)
+
+
+def exercised(stages):
+    return _figures(stages, "exercised", EXERCISED)
 
 
 # What stands for each mode, by the stage that says it: the sum of a figure over the mode's rows.

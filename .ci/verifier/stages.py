@@ -117,6 +117,7 @@ def run(root, args):
     show.table([HEADINGS, *([stage.name, row.what, row.bounds, row.count(), row.seconds(), row.result]
                             for stage in done for row in _shown(stage.rows))])
     for table in (report.by_mode([(stage.name, stage.rows) for stage in done]),
+                  report.exercised(stage.rows for stage in done),
                   report.measures(stage.rows for stage in done)):
         if table:
             show.say("")
