@@ -121,8 +121,9 @@ TEST_F(LedgerTest, WriteInFlightMayBeThereOrNot) {
   ASSERT_TRUE(workload_.Fill(MakeWriteId(0, 4), &in_flight).ok());
   Log({{{batches_[0], batches_[1], batches_[2]}}});
   EXPECT_EQ(Rule(Survival::kAcknowledged), "none");
-  ASSERT_TRUE(disk_.RemoveFile(std::string(kDirectory) + "/000001.log").ok());
-  ASSERT_TRUE(disk_.RemoveFile(std::string(kDirectory) + "/000002.log").ok());
+  for (const char* const name : {"/000001.log", "/000002.log", "/MANIFEST"}) {
+    ASSERT_TRUE(disk_.RemoveFile(std::string(kDirectory) + name).ok());
+  }
   Log({{{batches_[0], batches_[1], batches_[2], in_flight}}});
   EXPECT_EQ(Rule(Survival::kAcknowledged), "none");
 }
