@@ -32,7 +32,8 @@ constexpr uint32_t kCheckpointPerMille = 1;
 // A run in which something has not happened yet goes on for so many times its seconds.
 constexpr double kPatience = 60;
 
-// The model that judges traces has no checkpoints, stalls or disable_wal: a traced run writes plainly.
+// The model that judges traces has no checkpoints, stalls or disable_wal: a traced run writes
+// plainly.
 WorkloadOptions WorkloadOf(const Options& options) {
   WorkloadOptions workload{.seed = options.seed, .sync_percent = 5};
   if (!options.trace.empty()) return workload;
