@@ -98,6 +98,15 @@ class Reports(unittest.TestCase):
             self.assertEqual(tool("--set", "quick", "--runs", runs, "--update").returncode, 0)
             self.assertEqual(tool("--set", "quick", "--runs", runs).returncode, 0)
 
+    def test_a_run_of_no_set_is_not_left_out(self):
+        with tempfile.TemporaryDirectory() as folder:
+            runs = os.path.join(folder, "runs.json")
+            with open(runs, "w", encoding="utf-8") as file:
+                json.dump([{"scenario": "serial_2x1", "scheduler": "dpor", "set": "often", "executions": 210}], file)
+            done = tool("--set", "push", "--runs", runs)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("often", done.stderr)
+
 
 class Shards(unittest.TestCase):
     def test_a_matrix_adds_up_to_the_file(self):

@@ -25,7 +25,7 @@ FAULTS = ("group_over_cap sequence_gap publish_before_insert publish_by_operatio
           "error_truncates_log leads_too_early notify_forgotten crash_takes_acknowledged recovery_cuts_too_much "
           "crash_told_ok reads_past_last_sequence stalled_no_slowdown")
 PARITIES = ("Serial2x1 Serial2x2 Serial3x1 Parallel2x1 Parallel3x1 Pipelined2x1 Pipelined3x1 PipelinedParallel2x1 "
-            "TwoQueues2x1 TwoQueuesParallel2x1")
+            "TwoQueues2x1 TwoQueuesParallel2x1 Serial2x2StallClose")
 SKIP = "skip"
 RUN = f"run --mode {MODES} --directory build --seed {{seed}}"
 
@@ -67,6 +67,8 @@ CHECKS = {
                     "PipelinedParallel2x1 StateWord",
               nightly="mc --nightly"),
         Check("seeded faults", "TLC run", "spec/tlc", f"bugs {FAULTS}", quick=SKIP, nightly="bugs"),
+        Check("random behaviours at larger bounds", "simulation", "spec/tlc", SKIP,
+              nightly="sim --num 200 --seed {seed}"),
         Check("faults below their smallest bounds", "TLC run", "spec/tlc", SKIP, nightly="bugs --smallest"),
     ),
     "model": (
@@ -76,7 +78,7 @@ CHECKS = {
               built=(MODEL,)),
     ),
     "relacy": (
-        Check("interleavings and stale reads", "exploration", RELACY, "--set push --seed {seed}",
+        Check("interleavings and stale reads", "exploration", RELACY, "--set default --seed {seed}",
               quick="--set quick --seed {seed}", nightly="--set nightly --seed {seed}"),
         Check("mutants of the header", "mutant", MUTANTS, "", quick=SKIP, built=(RELACY,)),
     ),
