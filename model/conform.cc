@@ -29,6 +29,8 @@ struct Node {
   Sequences sequences;
   LogOrder::Taken taken = {};  // events of each thread
   size_t total = 0;
+  const RecordedEvent* lost = nullptr;  // a return that does not fit, and fits at no later time
+  bool walked = false;                  // goes on without choices
 };
 
 // Why an event does not fit: "not enabled", or what it says and what it had to say.
@@ -237,8 +239,11 @@ class Search {
     Node node = best_;
     std::vector<Choice> choices;
     while (result->applied < limit_) {
-      const std::vector<size_t> threads = Advance(&node, result);
-      if (threads.empty()) {
+      std::vector<size_t> threads = Advance(&node, result);
+      const bool known = IsKnownLoss(&node);
+      if (known) threads.clear();
+      if (node.walked && threads.size() > 1) threads = {threads.front()};
+      if (threads.empty() && !known) {
         if (Complete(node)) return true;
         Judge(node, *result);
       }
@@ -264,6 +269,14 @@ class Search {
     return false;
   }
 
+  // No order helps a node with a return that does not fit. The first such node of each return is
+  // walked to its end, which tells how far it gets; true for the others.
+  bool IsKnownLoss(Node* node) {
+    if (node->lost == nullptr || node->walked) return false;
+    node->walked = walked_.insert(node->lost).second;
+    return !node->walked;
+  }
+
   // Takes what is urgent until nothing is. The threads whose next event fits then, in the order of
   // the lines.
   std::vector<size_t> Advance(Node* node, Conformance* result) const {
@@ -276,7 +289,11 @@ class Search {
         if (event == nullptr) continue;
         Node next = *node;
         result->applied++;
-        if (!Take(*event, &next).difference.empty()) continue;
+        const Fit fit = Take(*event, &next);
+        if (!fit.difference.empty()) {
+          if (fit.enabled && event->action == Action::Write_Return) node->lost = event;
+          continue;
+        }
         if (!log_order_.Due(*event, node->taken,
                             node->sequences.end(node->state.allocated_sequence))) {
           continue;
@@ -423,6 +440,7 @@ class Search {
   Reach best_reach_;
   std::vector<const RecordedEvent*> best_steps_;
   std::unordered_set<std::string> visited_;
+  std::unordered_set<const RecordedEvent*> walked_;
 };
 
 // Nothing if the model can follow the trace at all; else why not.
