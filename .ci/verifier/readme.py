@@ -73,8 +73,7 @@ def write(root, stages):
     """The table of checks, the same by mode, then what was measured on the way: that nothing compares."""
     path, before, _, after = _split(root)
     text = _markdown([HEADINGS, *table_of(stages)])
-    for table in (report.by_mode(stages), report.exercised(rows for _, rows in stages),
-                  report.measures(rows for _, rows in stages)):
+    for table in (report.by_mode(stages), report.measures(rows for _, rows in stages)):
         if table:
             text += "\n" + _markdown(table)
     report.write_atomically(path, f"{before}\n{text}{after}")
