@@ -6,8 +6,8 @@
 For each configuration NAME of spec/manifest.json (without names, of each mode 2x1, 2x2, 3x1; with
 --nightly, all) the constants are read from its .cfg and given to the explorer; `spec/tlc dump` and
 `bellwether_model explore` each write their states, one a line, and their edges, `source action target`
-by line numbers of the states. Both are compared as sets, exactly, so configurations with SYMMETRY are
-left out, and those of other modules than MC (crashes and recovery), which the model does not have. The
+by line numbers of the states. Both are compared as sets, exactly, so configurations with SYMMETRY or a
+CONSTRAINT are left out, and those of other modules than MC (crashes and recovery), which the model does not have. The
 first difference is printed in the spec's words.
 
 Exit codes: 0 the same, 1 usage or set-up, 2 interrupted, 12 a difference.
@@ -111,7 +111,7 @@ def comparable(name, entry):
     if entry["module"] != "MC" or entry["expect"] != "ok" or entry.get("set") == "unmeasured":
         return False
     text = (SPEC / "mc" / f"{name}.cfg").read_text()
-    return not re.search(r"^\s*SYMMETRY\b", text, re.MULTILINE)
+    return not re.search(r"^\s*(SYMMETRY|CONSTRAINT)\b", text, re.MULTILINE)
 
 
 CROSS_SECTION = re.compile(r"[A-Za-z]+(2x1|2x2|3x1)")  # of each mode; the mechanisms: tests/parity_test.py

@@ -10,19 +10,29 @@ from collections import namedtuple
 from xml.sax.saxutils import unescape
 
 from tlc_run import SPEC, Failure, require_program, write_atomically
-from tlc_text import EDGE, MECHANISM_ACTION, NODE, belongs, by_thread, variables_of
+from tlc_text import (EDGE, MECHANISM_ACTION, NODE, STALL_ACTION, UNBATCHED_ACTION, belongs, by_thread,
+                      variables_of)
 
 # Of each picture, the configurations whose states it shows: those of spec/mc, and those beside the pictures.
 PICTURES = {
-    "serial": ("serial", "serial.queued"),
+    "serial": ("serial", "serial.queued", "Serial2x1PreRelease"),
     "parallel": ("Parallel2x1Errors", "parallel.queued"),
     "pipelined": ("Pipelined2x1Errors", "pipelined.queued"),
     "pipelined_parallel": ("PipelinedParallel2x1Errors", "pipelined_parallel.queued"),
     "two_queues": ("two_queues", "two_queues.queued"),
     "two_queues_parallel": ("two_queues_parallel", "two_queues_parallel.queued"),
+    "stalls": ("Serial2x2StallClose", "serial.stalls", "Pipelined1x2Stall", "TwoQueues2x2StallClose"),
+    "unbatched": ("serial.unbatched", "pipelined.unbatched", "two_queues.unbatched"),
     "state_word": ("StateWord",),
 }
-ENVIRONMENT = ("WalError", "MemTableError", "SpuriousWake")
+# The mechanisms that no mode has of its own, each with its actions: its picture is of them alone, in all modes.
+MECHANISMS = {"stalls": STALL_ACTION, "unbatched": UNBATCHED_ACTION}
+# Until it has joined the queue, a writer that may meet a stall is drawn whole.
+JOINING = ("Write", "LinkOne", "JoinBatchGroup", "JoinBatchGroup_AwaitState")
+# The frames that make unbatched calls, by the configurations: Close, Checkpoint, and the second Writer of either.
+SECOND, SECOND_STATE = "SECOND", "its second Writer, "
+UNBATCHED_FRAMES = ("t2", "t3", SECOND)
+ENVIRONMENT = ("WalError", "MemTableError", "CloseError", "BeginCheckpoint", "SpuriousWake")
 FIRST = ("Write", "Run")
 GROUPS_OF_STEPS = ("OwnerStep",)
 LOCKED_WAITING = "STATE_LOCKED_WAITING"
@@ -35,6 +45,9 @@ def writer_states(picture):
     """The states that a writer must reach in this mode."""
     if picture == "state_word":
         return {LOCKED_WAITING}
+    if picture == "unbatched":
+        return {"STATE_INIT", "STATE_GROUP_LEADER", SECOND_STATE + "STATE_GROUP_LEADER",
+                SECOND_STATE + "STATE_MEMTABLE_WRITER_LEADER"}
     states = {"STATE_INIT", "STATE_GROUP_LEADER", "STATE_COMPLETED"}
     if "parallel" in picture:
         states |= {"STATE_PARALLEL_MEMTABLE_CALLER", "STATE_PARALLEL_MEMTABLE_WRITER"}
@@ -47,12 +60,14 @@ def expected_actions(picture):
     """The actions that are an edge of that picture: of those that the spec lists, not what few configurations have."""
     module = SPEC / ("StateWord.tla" if picture == "state_word" else "WritePath.tla")
     listed = re.findall(r"^  \\/ (\w+)(?:\([st]\))?$", module.read_text(), re.M)
+    if picture in MECHANISMS:
+        return {action for action in listed if MECHANISMS[picture].match(action)}
     return {action for action in listed
             if belongs(action, picture) and not MECHANISM_ACTION.match(action) and action not in GROUPS_OF_STEPS}
 
 
 def values(variables, name):
-    return {thread: value.strip('"') for thread, value in by_thread(variables, name).items()}
+    return {thread.strip('"'): value.strip('"') for thread, value in by_thread(variables, name).items()}
 
 
 def word_writers(variables):
@@ -70,19 +85,32 @@ def writers(variables):
     if "owner" in variables:
         return word_writers(variables)
     states, cursors = values(variables, "state"), values(variables, "cursor")
+    if SECOND in states:
+        states[SECOND] = SECOND_STATE + states[SECOND]
     return {thread: (states[thread], pc, cursors[thread]) for thread, pc in values(variables, "pc").items()}
 
 
 def edges_of(action, before, after):
-    """What one step of the spec is to each writer."""
+    """What one step of the spec is to each writer that it concerns, by its thread."""
     for thread, (state, pc, cursor) in before.items():
         new_state, new_pc, new_cursor = after[thread]
-        own = pc != new_pc or cursor != new_cursor
-        if own or state != new_state:
-            yield Edge((state, pc), (new_state, new_pc), action, own)
+        moved = pc != new_pc or cursor != new_cursor
+        if moved or state != new_state:
+            # The caller of an unbatched call tells its second Writer what to do next.
+            own = moved and (thread != SECOND or pc == action)
+            yield thread, Edge((state, pc), (new_state, new_pc), action, own)
 
 
-def project(lines):
+def is_of(picture, thread, edge):
+    """Does this picture show that edge of that writer?"""
+    places = edge.source[1], edge.target[1]
+    if picture == "stalls":
+        stall = STALL_ACTION.match(edge.action) or places[0] in JOINING
+        return stall and thread != SECOND and not any(UNBATCHED_ACTION.match(place) for place in places)
+    return picture != "unbatched" or thread in UNBATCHED_FRAMES
+
+
+def project(picture, lines):
     """The edges of one writer, from TLC's dot dump of all states."""
     nodes, steps = {}, set()
     for line in lines:
@@ -90,7 +118,8 @@ def project(lines):
             steps.add(match.groups())
         elif match := NODE.match(line.rstrip("\n")):
             nodes[match[1]] = writers(variables_of(match[2]))
-    return {edge for source, target, action in steps for edge in edges_of(action, nodes[source], nodes[target])}
+    return {edge for source, target, action in steps
+            for thread, edge in edges_of(action, nodes[source], nodes[target]) if is_of(picture, thread, edge)}
 
 
 def lacks(picture, edges, actions):

@@ -176,7 +176,7 @@ def judge_smaller(name, bounds, outcome):
     there; or the spec itself does, as its control shows."""
     what = f"fault {name} at {bounds.describe()}"
     if outcome.code == INCOMPLETE:
-        return row(what, bounds.describe(), "INCOMPLETE: TLC was stopped", outcome), INCOMPLETE
+        return row(what, bounds.describe(), f"INCOMPLETE: {outcome.stopped}", outcome), INCOMPLETE
     result = "it passes" if outcome.code == 0 else "it dies" if outcome.code in DIES else "no bounds for it"
     return row(what, bounds.describe(), f"ok: {result}", outcome), OK
 
@@ -184,7 +184,7 @@ def judge_smaller(name, bounds, outcome):
 def judge_smaller_control(name, bounds, outcome):
     what = f"control {name} at {bounds.describe()}"
     if outcome.code == INCOMPLETE:
-        return row(what, bounds.describe(), "INCOMPLETE: TLC was stopped", outcome), INCOMPLETE
+        return row(what, bounds.describe(), f"INCOMPLETE: {outcome.stopped}", outcome), INCOMPLETE
     if outcome.code == 0:
         return row(what, bounds.describe(), "FAILED: its bounds are not the smallest", outcome), SAFETY
     return row(what, bounds.describe(), "ok: no bounds for it, the spec itself fails", outcome), OK

@@ -34,6 +34,26 @@ class Failure(Exception):
     """A usage or set-up error: one line for the user."""
 
 
+def check_address(host, port):
+    """Can a server here have this port, and its workers find it under this name? It would not say so itself."""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise Failure(f"--host {host}: {error.strerror}")
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("", port))
+    except (OSError, OverflowError) as error:
+        raise Failure(f"--port {port}: {getattr(error, 'strerror', None) or 'none of 1 to 65535'}")
+
+
+def check_folder(option, path):
+    """A file to be written at the end of a long run: is there a folder for it?"""
+    if path and not Path(path).parent.is_dir():
+        raise Failure(f"{option} {path}: there is no folder {Path(path).parent}")
+
+
 def write_atomically(path, text):
     """Whoever reads `path` finds the old text or the new one, whatever happens to this process."""
     temporary = Path(f"{path}.tmp.{os.getpid()}")
@@ -165,7 +185,7 @@ class Runner:
             return Outcome(job, INCOMPLETE, [], 0.0)
         self.current = job.name
         workers = self.start_workers(job, child) if self.distributed else []
-        with (job.directory / "output.txt").open("w") as log, child.stdout:
+        with (job.directory / "output.txt").open("w", buffering=1) as log, child.stdout:
             for line in child.stdout:
                 log.write(line)
                 lines.append(line.rstrip("\n"))

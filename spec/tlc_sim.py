@@ -4,7 +4,7 @@ import re
 
 from tlc_faults import FAULT_MARK
 from tlc_run import SPEC, Failure, Job, module_path
-from tlc_text import MODES, OK, row
+from tlc_text import INCOMPLETE, MODES, OK, row
 
 DEPTH = 600  # more steps than any of the workloads has, unless checkpoints follow each other
 
@@ -45,5 +45,7 @@ def judge_sim(options, manifest, outcome):
     outcome.figures.update(behaviours=options.num, states=int(checked[-1]) if checked else 0)
     fault = f" --fault {options.fault}" if options.fault else ""
     again = f"spec/tlc sim {mode} --num {options.num} --seed {options.seed}{fault}"
-    result = f"ok: {again}" if outcome.code == OK else f"FAILED: {outcome.property or outcome.error}: {again}"
+    wrong = (f"INCOMPLETE: {outcome.stopped}" if outcome.code == INCOMPLETE
+             else f"FAILED: {outcome.property or outcome.error}")
+    result = f"ok: {again}" if outcome.code == OK else f"{wrong}: {again}"
     return row(f"sim {mode} {name}", manifest["sim"][name]["bounds"], result, outcome), outcome.code

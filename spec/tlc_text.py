@@ -31,8 +31,10 @@ WRAPPED = ("OpenStep",)
 # Nobody's step, though it ends all of them.
 NOBODYS = ("Crash", "CrashAndRecover")
 # Mechanisms that are not a mode's own: it is enough that their actions fire in one mode.
-MECHANISM_ACTION = re.compile("PreprocessWrite|BeginWriteStall|EndWriteStall|LinkOne_NoSlowdown|PreReleaseError|"
-                              "RunUnbatched|EnterUnbatched|WaitForMemTableWriters|Close(Error)?$|Checkpoint|BeginCheckpoint")
+STALL_ACTION = re.compile("PreprocessWrite|BeginWriteStall|EndWriteStall|LinkOne_NoSlowdown")
+UNBATCHED_ACTION = re.compile("RunUnbatched|(Enter|Exit)Unbatched|WaitForMemTableWriters|Close(Error)?$|"
+                              "Checkpoint|BeginCheckpoint")
+MECHANISM_ACTION = re.compile(f"{STALL_ACTION.pattern}|{UNBATCHED_ACTION.pattern}|PreReleaseError")
 
 
 def options_of(config_text):
@@ -55,6 +57,7 @@ def belongs(action, mode):
 
 EVALUATION = 75  # TLC: the spec has no value in a state that it reached
 OUT_OF_MEMORY = re.compile("Error: Java ran out of memory|java.lang.OutOfMemoryError")
+OUT_OF_STACK = "java.lang.StackOverflowError"
 NO_JVM = re.compile("Error occurred during initialization of VM|Error: Could not create the Java Virtual Machine")
 
 
@@ -76,6 +79,9 @@ class Outcome:
         if any(OUT_OF_MEMORY.search(line) for line in lines):
             self.code = INCOMPLETE
             self.stopped = "not enough memory: JAVA_TOOL_OPTIONS=-Xmx8g lets TLC have more"
+        elif code != EVALUATION and any(line.startswith(OUT_OF_STACK) for line in lines):
+            self.code = INCOMPLETE
+            self.stopped = "not enough memory for its stack: JAVA_TOOL_OPTIONS=-Xss8m lets TLC have more"
         elif any(NO_JVM.search(line) for line in lines):
             self.error = "java does not start: " + lines[-1]
         if code == EXPECTED_EXIT["liveness"] and self.error.startswith("Error: Action property"):

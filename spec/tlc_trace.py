@@ -15,6 +15,7 @@ BASE = SPEC / "mc" / "Serial2x2.cfg"
 FLAGS = {"sync": "SyncWrites", "disable_memtable": "DisableMemtable", "callback_alone": "CallbackAlone",
          "disable_wal": "DisableWal", "no_slowdown": "NoSlowdown"}
 DEADLOCK = 11
+MOST_THREADS = 1000
 MODULE = r"""---- MODULE {name} ----
 EXTENDS WritePathProperties, TLC
 CONSTANTS {threads}
@@ -52,9 +53,13 @@ def parse(path, number, line):
     return value
 
 
+def is_count(value, most=MOST_THREADS):
+    return isinstance(value, int) and 1 <= value <= most
+
+
 def has_bounds(header):
     options = header.get("options", {})
-    return (isinstance(header.get("threads"), int) and isinstance(options, dict)
+    return (is_count(header.get("threads")) and isinstance(options, dict)
             and isinstance(options.get("parallel_stride_threshold", 20), int))
 
 
@@ -69,10 +74,10 @@ def read(path):
     events.pop()
     if not has_bounds(header):
         raise Failure(f"{path}: line 1: 'threads' or 'options' is missing or wrong")
-    threads = {f"t{n}" for n in range(1, header["threads"] + 1)}
+    threads = [f"t{n}" for n in range(1, header["threads"] + 1)]
     for number, event in enumerate(events, start=2):
         named = event.get("thread") in threads and re.fullmatch(r"\w+", str(event.get("action")))
-        if not named or not isinstance(event.get("write"), int):
+        if not named or not is_count(event.get("write"), most=len(events)):
             raise Failure(f"{path}: line {number}: 'thread', 'write' or 'action' is missing or wrong")
     if header.get("mode") not in MODES.values() or not events:
         raise Failure(f"{path}: line 1: unknown mode {header.get('mode')!r}, or no event")

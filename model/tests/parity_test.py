@@ -135,7 +135,8 @@ class Mechanisms(unittest.TestCase):
         have = parity.chosen([], nightly=True)
         for name in ("PipelinedParallel3x1", "Pipelined1x2Stall", "Serial2x2Close"):
             self.assertIn(name, have)
-        for name in ("Illegal", "Contract", "StateWord", "Parallel4x1Stride", "SerialCrash2x1", "TwoQueues4x1"):
+        for name in ("Illegal", "Contract", "StateWord", "Parallel4x1Stride", "SerialCrash2x1", "TwoQueues4x1",
+                     "PipelinedParallel4x1InTurn"):
             self.assertNotIn(name, have)
 
 

@@ -2,10 +2,8 @@
 (* Seeded faults of stalls and of the calls that lead all queues: see Faults.   *)
 EXTENDS Faults
 
-(* The bounds of some: every leader stalls, for a while; the writers come in one order. *)
+(* The bounds of some: every leader stalls, for a while. *)
 Always == TRUE
-Rank(t) == CASE t = t1 -> 1 [] t = t2 -> 2 [] t = t3 -> 3 [] t = t4 -> 4
-InOrder == \A t, u \in Threads : Rank(u) < Rank(t) /\ incarnation[t] > 0 => incarnation[u] > 0 /\ pc[u] # "LinkOne"
 
 untouched == <<tails, arrival, incarnation, links, group, sequence, status, locals, lifetime_ok, path>>
 

@@ -13,6 +13,10 @@ QueueUpFirst ==
     /\ \A t \in Threads : pc[t] \in {"Write", "LinkOne", "JoinBatchGroup", "JoinBatchGroup_AwaitState",
                                      "EnterAsBatchGroupLeader"}
 
+(* Two with no_slowdown come when the log is as large as it may be. *)
+NoSlowdownLater == {<<t2, 1>>, <<t3, 1>>}
+LogIsFilledFirst == \A t \in {t2, t3} : incarnation[t] = 0 \/ (incarnation[t] = 1 /\ Len(outcome[t1]) > 0)
+
 (* Two queues: who prepares has company by one writer alone. *)
 PreparesBesideOne == pc[t3] # "Write" => pc[t2] = "Write"
 =============================================================================

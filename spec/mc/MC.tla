@@ -30,4 +30,13 @@ ThreadsAlike == Permutations(Threads)
 OthersAlike == Permutations(Threads \ {t3})
 ThreeAlike == Permutations({t1, t2, t3})
 TwoAlike == Permutations({t1, t2})
+
+(* Constraints: the threads begin, and link themselves, in one order. If they are all alike, that leaves one *)
+(* of the states that differ by names alone: as many as TLC's symmetry does, without it.                  *)
+Turn(t) == CASE t = t1 -> 1 [] t = t2 -> 2 [] t = t3 -> 3 [] t = t4 -> 4
+HasLinked(t) == incarnation[t] > 0 /\ pc[t] # "LinkOne"
+InTurn ==
+  \A t, u \in Threads : Turn(u) < Turn(t) =>
+    /\ incarnation[t] > 0 => incarnation[u] > 0
+    /\ HasLinked(t) => HasLinked(u)
 =============================================================================

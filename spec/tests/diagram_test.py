@@ -14,7 +14,7 @@ SPEC = Path(__file__).resolve().parent.parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SPEC))
 import tlc_diagram  # noqa: E402
-from tlc_diagram import (Edge, dot_text, edges_of, expected_actions, first_difference, lacks,  # noqa: E402
+from tlc_diagram import (Edge, dot_text, edges_of, expected_actions, first_difference, is_of, lacks,  # noqa: E402
                          writer_states)
 from tlc_run import JAR  # noqa: E402
 
@@ -43,6 +43,12 @@ class Committed(unittest.TestCase):
             self.assertIsNone(first_difference(dot, dot, svg), picture)
             self.assertIn(f"(diagrams/{picture}.svg)", (SPEC / "README.md").read_text())
 
+    def test_every_action_of_the_write_path_is_drawn_somewhere(self):
+        text = (SPEC / "WritePath.tla").read_text()
+        listed = set(re.findall(r"^  \\/ (\w+)\(t\)$", text, re.M))
+        self.assertGreater(len(listed), 50)
+        self.assertEqual(listed - {edge.action for picture in tlc_diagram.PICTURES for edge in edges_in(picture)}, set())
+
     def test_each_removed_edge_is_named(self):
         dot, svg = self.texts("serial")
         edges = [line for line in dot.splitlines(keepends=True) if " -> " in line]
@@ -66,12 +72,27 @@ class Projection(unittest.TestCase):
                   "t2": ("STATE_INIT", "JoinBatchGroup_AwaitState", "NULL")}
         after = {"t1": ("STATE_GROUP_LEADER", "Write_Return", "NULL"),
                  "t2": ("STATE_GROUP_LEADER", "JoinBatchGroup_AwaitState", "NULL")}
-        edges = {edge.source[1]: edge.own for edge in edges_of("ExitAsBatchGroupLeader_SetState", before, after)}
+        edges = {edge.source[1]: edge.own for _, edge in edges_of("ExitAsBatchGroupLeader_SetState", before, after)}
         self.assertEqual(edges, {"ExitAsBatchGroupLeader_SetState": True, "JoinBatchGroup_AwaitState": False})
+
+    def test_the_second_writer_of_an_unbatched_call_begins_by_a_step_of_its_caller(self):
+        before = {"t2": ("STATE_GROUP_LEADER", "EnterUnbatched", "NULL"), "SECOND": ("STATE_INIT", "Write", "NULL")}
+        after = {"t2": ("STATE_GROUP_LEADER", "Close", "NULL"), "SECOND": ("STATE_INIT", "LinkOne", "NULL")}
+        own = {thread: edge.own for thread, edge in edges_of("EnterUnbatched", before, after)}
+        self.assertEqual(own, {"t2": True, "SECOND": False})
+
+    def test_a_mechanism_has_its_own_edges_alone(self):
+        stall = Edge(INIT, ("STATE_COMPLETED", "JoinBatchGroup_AwaitState"), "LinkOne_NoSlowdown", True)
+        closes = Edge(LEADER, ("STATE_GROUP_LEADER", "EnterUnbatched"), "JoinBatchGroup_AwaitState", True)
+        shown = {picture: [(thread, edge.action) for thread in ("t1", "t2") for edge in (JOIN, LEAVE, stall, closes)
+                           if is_of(picture, thread, edge)] for picture in ("serial", "stalls", "unbatched")}
+        self.assertEqual(len(shown["serial"]), 8)
+        self.assertEqual(shown["stalls"], [(t, e) for t in ("t1", "t2") for e in ("JoinBatchGroup", "LinkOne_NoSlowdown")])
+        self.assertEqual({thread for thread, _ in shown["unbatched"]}, {"t2"})
 
     def test_a_step_in_a_loop_is_an_edge(self):
         before, after = ({"t1": ("STATE_GROUP_LEADER", "InsertInto", cursor)} for cursor in ("<<t1,", "<<t2,"))
-        self.assertEqual([edge.source == edge.target for edge in edges_of("InsertInto", before, after)], [True])
+        self.assertEqual([edge.source == edge.target for _, edge in edges_of("InsertInto", before, after)], [True])
 
     def test_what_is_not_reached_is_named(self):
         self.assertEqual(lacks("serial", {JOIN, LEAVE}, {"JoinBatchGroup"}), [])

@@ -102,6 +102,17 @@ class EveryProperty(unittest.TestCase):
         self.assertEqual(self.checked({"push"}), set(MANIFEST["properties"]))
         self.assertLessEqual(self.checked({"push", "nightly"}), set(MANIFEST["properties"]))
 
+    def test_each_configuration_of_the_write_path_checks_all_that_holds_in_it(self):
+        """The refinement too, but for the largest, which has a smaller brother for it."""
+        every = {name for name in MANIFEST["properties"] if name.startswith("INV_")} - {"INV_WAKEUP", "INV_ACK_Crash",
+                                                                                        "INV_STATUS_Crash"}
+        for name, entry in MANIFEST["mc"].items():
+            if entry["module"] == "MC" and entry["expect"] == "ok":
+                checked = self.checked_by(SPEC / "mc" / f"{name}.cfg")
+                self.assertEqual(every - checked, set(), name)
+                self.assertTrue(checked & {"LIVE_COMPLETE", "LIVE_STALL", "ACYCLIC"}, name)
+                self.assertTrue("REFINES_AtomicWrites" in checked or name.endswith("Whole"), name)
+
     def test_each_is_needed_by_a_fault(self):
         needed = {entry["property"] for entry in MANIFEST["bugs"].values() if entry["only"]}
         self.assertEqual(set(MANIFEST["properties"]) - needed, set())

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,17 @@ class BadInput(unittest.TestCase):
         self.refused("fly", "fly")
         self.refused("--workers", "mc", "--workers", "0")
         self.refused("sideways", "diagram", "sideways")
+        self.refused("/nonexistent", "mc", "Serial2x1", "--json", "/nonexistent/rows.json")
+        self.refused("/nonexistent", "dump", "Serial2x1", "--states", "/nonexistent/s", "--edges", "e")
+
+    def test_addresses(self):
+        distributed = ("mc", "Serial2x1", "--distributed")
+        self.refused("--host", *distributed, "--host", "nowhere.invalid")
+        self.refused("65535", *distributed, "--port", "65536")
+        with socket.socket() as taken:
+            taken.bind(("", 0))
+            taken.listen()
+            self.refused("in use", *distributed, "--port", str(taken.getsockname()[1]))
 
     def test_unreadable_trace(self):
         with tempfile.NamedTemporaryFile("w") as trace:
@@ -61,7 +73,11 @@ class BadInput(unittest.TestCase):
                              ("mode", {**header, "mode": "fast"}, event, end), ("no event", header, end),
                              ("threads", {**header, "threads": "one"}, event, end),
                              ("options", {**header, "options": 7}, event, end),
+                             ("threads", {**header, "threads": 0}, event, end),
                              ("line 2", header, {**event, "action": "Write; CONSTANT"}, end),
+                             ("line 2", header, {**event, "thread": ["t1"]}, end),
+                             ("line 2", header, {**event, "write": 0}, end),
+                             ("line 2", header, {**event, "write": 2}, end),
                              ("status", header, {**event, "status": "O K"}, end)):
             with tempfile.NamedTemporaryFile("w") as trace:
                 trace.write("".join(json.dumps(line) + "\n" for line in lines))
@@ -105,6 +121,27 @@ class Manifest(unittest.TestCase):
         self.assertEqual((process.returncode, out, len(err.splitlines())), (1, "", 1), err)
         self.assertIn("manifest.json", err)
 
+    def test_a_manifest_of_another_shape(self):
+        manifest = json.loads((SPEC / "manifest.json").read_text())
+        boundless = {name: value for name, value in manifest["mc"]["Serial2x1"].items() if name != "bounds"}
+        for word, spoilt in (("no table 'properties'", []), ("no table 'bugs'", {**manifest, "bugs": 7}),
+                             ("mc 'Serial2x1' has no 'bounds'", {**manifest, "mc": {"Serial2x1": boundless}}),
+                             ("sim 'Sim' has no 'bounds'", {**manifest, "sim": {"Sim": "large"}})):
+            copy = Copy(self)
+            copy.manifest.write_text(json.dumps(spoilt))
+            process = copy.start("mc", "Serial2x1")
+            out, err = process.communicate(timeout=60)
+            self.assertEqual((process.returncode, out, len(err.splitlines())), (1, "", 1), err)
+            self.assertIn(word, err)
+
+    def test_a_configuration_whose_file_is_gone(self):
+        copy = Copy(self)
+        (copy.spec / "mc" / "Serial2x1.cfg").unlink()
+        process = copy.start("mc", "Serial2x1", "--update")
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out, len(err.splitlines())), (1, "", 1), err)
+        self.assertIn("Serial2x1.cfg", err)
+
     def test_a_run_that_does_not_end_well_leaves_it(self):
         copy = Copy(self)
         text = copy.manifest.read_text().replace('"distinct": 138', '"distinct": 139')
@@ -119,6 +156,14 @@ class Manifest(unittest.TestCase):
         out, err = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 0, out + err)
         self.assertEqual(json.loads(copy.manifest.read_text())["mc"]["Serial2x1"]["distinct"], 138)
+
+    def test_not_enough_memory_is_incomplete_whatever_runs(self):
+        copy = Copy(self)
+        for arguments in (["sim", "serial", "--num", "1", "--seed", "1"], ["mc", "--distributed", "Serial2x1"]):
+            process = copy.start(*arguments, JAVA_TOOL_OPTIONS="-Xmx8m")
+            out, err = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 2, out + err)
+            self.assertIn("INCOMPLETE: not enough memory", out.splitlines()[0])
 
     def test_half_a_file_is_never_there(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -6,10 +6,12 @@ import importlib.machinery
 import importlib.util
 import io
 import json
+import re
 import sys
 import tempfile
 import types
 import unittest
+from collections import Counter
 from pathlib import Path
 
 SPEC = Path(__file__).resolve().parent.parent
@@ -18,6 +20,7 @@ loader = importlib.machinery.SourceFileLoader("tlc", str(SPEC / "tlc"))
 tlc = importlib.util.module_from_spec(importlib.util.spec_from_loader("tlc", loader))
 loader.exec_module(tlc)
 import tlc_text  # noqa: E402
+from tlc_faults import Bounds  # noqa: E402
 
 CLEAN = """Model checking completed. No error has been found.
 <LinkOne line 73, col 1 to line 73, col 10 of module WritePath>: 12:15
@@ -59,6 +62,13 @@ class JudgeConfiguration(unittest.TestCase):
             row, earned = tlc.judge_mc(ENTRY, outcome(255, [line]))
             self.assertEqual(earned, 2)
             self.assertRegex(row["result"], "^INCOMPLETE: not enough memory: ")
+
+    def test_not_enough_stack(self):
+        lines = ["java.lang.StackOverflowError"]
+        row, earned = tlc.judge_mc(ENTRY, outcome(1, lines))
+        self.assertEqual(earned, 2)
+        self.assertRegex(row["result"], "^INCOMPLETE: not enough memory for its stack: ")
+        self.assertEqual(self.judge(ENTRY, tlc_text.EVALUATION, lines), ("FAILED", 12))  # a recursion without end
 
     def test_a_machine_that_does_not_start(self):
         lines = ["Error occurred during initialization of VM", "Could not reserve enough space"]
@@ -136,6 +146,12 @@ class Trace(unittest.TestCase):
         self.assertEqual(tlc_text.trace_table("Model checking completed."), [])
 
 
+class CommandLine(unittest.TestCase):
+    def test_two_workers_of_a_distributed_run_unless_told(self):
+        for workers, arguments in ((2, []), (5, ["--workers", "5"]), (0, ["--workers", "0"])):
+            self.assertEqual(tlc.parse(["mc", "--distributed", "Serial2x1", *arguments]).workers, workers)
+
+
 class Sets(unittest.TestCase):
     def test_what_is_unmeasured_runs_by_its_name_alone(self):
         table = {name: {"set": name} for name in ("push", "nightly", "unmeasured")}
@@ -146,6 +162,68 @@ class Sets(unittest.TestCase):
         for name, entry in json.loads((SPEC / "manifest.json").read_text())["mc"].items():
             counted = entry["expect"] != "ok" or all(entry.get(count) for count in tlc.COUNTS)
             self.assertEqual(counted, entry["set"] != "unmeasured", name)
+
+
+def without_constraint(text):
+    return re.sub(r"^(SYMMETRY|CONSTRAINT) .*\n", "", text, flags=re.M)
+
+
+class Workload:
+    """What a configuration is a run of: its constants, what it checks, and of each thread what its writes have."""
+
+    def __init__(self, text):
+        bounds = Bounds.of("MC", text)
+        self.threads = bounds.set("Threads")
+        self.roles = Counter(tuple(sorted((constant, k) for constant, writes in bounds.workloads.items()
+                                          for t, k in writes if t == thread)) for thread in self.threads)
+        self.constants = {line for line in re.findall(r"^  (\w+ (?:=|<-) .*)$", without_constraint(text), re.M)
+                          if line.split()[0] not in {"Threads", "StrideThreshold", *bounds.workloads}}
+        self.launched_by_callers = bounds.number("StrideThreshold") <= len(self.threads)
+        self.checks = {name for line in re.findall(r"^(?:INVARIANTS|PROPERTIES) (.*)$", text, re.M) for name in line.split()}
+
+    def backs(self, larger):
+        """Is this the run of a workload with one writer less, which checks no less?"""
+        removed = larger.roles - self.roles
+        return (len(self.threads) == len(larger.threads) - 1 and removed.total() == 1
+                and self.constants == larger.constants and self.checks >= larger.checks
+                and self.launched_by_callers == larger.launched_by_callers)
+
+
+class Symmetry(unittest.TestCase):
+    """What TLC's symmetry leaves out, a run without it looks at."""
+
+    TABLE = json.loads((SPEC / "manifest.json").read_text())["mc"]
+    TEXTS = {name: (SPEC / "mc" / f"{name}.cfg").read_text() for name, entry in TABLE.items() if entry["module"] == "MC"}
+    SYMMETRIC = [name for name, text in TEXTS.items() if "SYMMETRY" in text]
+    WHOLE = {name: Workload(text) for name, text in TEXTS.items() if text == without_constraint(text)}
+
+    def backing(self, text):
+        return [name for name, smaller in self.WHOLE.items()
+                if smaller.backs(Workload(text)) and self.TABLE[name]["set"] != "unmeasured"]
+
+    def test_every_mode_has_one_of_four_writers(self):
+        four = {tlc_text.MODES[tlc_text.options_of(self.TEXTS[name])] for name in self.SYMMETRIC if "4x1" in name}
+        self.assertEqual(four, set(tlc_text.MODES.values()))
+
+    def test_each_is_backed_by_a_run_without_one_writer_smaller(self):
+        for name in self.SYMMETRIC:
+            self.assertTrue(self.backing(self.TEXTS[name]), name)
+
+    def test_another_workload_backs_nothing(self):
+        text = self.TEXTS["TwoQueuesParallel4x1StallClose"]
+        self.assertEqual(self.backing(text), ["TwoQueuesParallel3x1StallClose"])
+        for old, new in (("BatchCount = 1", "BatchCount = 2"), ("Closes <- OfT4", "Closes <- None"),
+                         ("INV_QUIET", "INV_QUIET INV_MORE"), ("StrideThreshold = 20", "StrideThreshold = 2"),
+                         ("DisableMemtable <- Last", "DisableMemtable <- OfT4")):
+            self.assertEqual(self.backing(text.replace(old, new)), [], new)
+
+    def test_one_order_leaves_as_many_states(self):
+        in_turn = [name for name, text in self.TEXTS.items() if "CONSTRAINT InTurn" in text]
+        self.assertTrue(in_turn)
+        for name in in_turn:
+            symmetric = self.TABLE[name.removesuffix("InTurn")]
+            self.assertEqual([self.TABLE[name][count] for count in ("distinct", "depth")],
+                             [symmetric[count] for count in ("distinct", "depth")])
 
 
 class Modes(unittest.TestCase):
