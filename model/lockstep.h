@@ -41,14 +41,16 @@ struct Observed {
   bool poisoned = false;
   // Of the Writers in flight. The status of one that returns is what its caller is told.
   PerFrame<WriterState> state = {};
-  PerThread<bool> blocked = {};  // STATE_LOCKED_WAITING: `state` is then not looked at
+  PerFrame<bool> blocked = {};  // STATE_LOCKED_WAITING: `state` is then not looked at
   PerFrame<uint8_t> sequence = {};
   PerFrame<WriteStatus> status = {};
   // What the action has loaded of a tail or of first_error_, which may be stale. Not if a
-  // read-modify-write succeeded: it loads the newest.
+  // read-modify-write succeeded: it loads the newest. PreprocessWrite and LinkOne_NoSlowdown may
+  // have looked before others acted, whatever they looked at.
   bool loads = false;
   Pointer loaded;
   bool loaded_poisoned = false;
+  bool stalls = false;  // PreprocessWrite found the log too large, and no relief
   // The Writer that the action was told with; null: it was told with none.
   Pointer writer;
   // Of the group that the acting thread leads, or finishes for its leader; null: there is none.
@@ -69,8 +71,17 @@ inline Pointer WriterOf(const Config& config, const State& s, Action action, siz
     case Action::SetMemWritersEachStride:
     case Action::ExitAsMemTableWriter_SetState:
     case Action::ExitAsMemTableWriter_CompleteWriter:
+    case Action::BeginWriteStall_CompleteWriter:
       return s.cursor[t];
+    case Action::BeginWriteStall:
+      return StallDummy(config, s, t);
+    case Action::EndWriteStall:
+      return At(s.link_older, StallDummy(config, s, t));
+    case Action::WaitForMemTableWriters_LinkOne:
+    case Action::WaitForMemTableWriters_AwaitState:
+      return kSecond;
     case Action::ExitAsBatchGroupLeader:
+      if (config.Unbatched(Me(s, t))) return Me(s, t);
       if (config.Pipelined()) return kDummy;
       return s.write_group[t].null() ? Pointer() : s.last_writer[Frame(s, t)];
     case Action::ExitAsBatchGroupLeader_Dummy:
@@ -92,7 +103,8 @@ inline Pointer WriterOf(const Config& config, const State& s, Action action, siz
 
 class Lockstep {
  public:
-  explicit Lockstep(const Config& config) : config_(config), state_(Initial(config)) {}
+  explicit Lockstep(const Config& config, ApplyFunction apply = Apply)
+      : config_(config), frames_(Frames(config)), apply_(apply), state_(Initial(config)) {}
 
   // Thread t has taken `action`, and then the implementation shows `seen`. Empty if that is a step
   // of the model; else what is wrong: "not enabled", or the variable that differs. After that the
@@ -108,6 +120,13 @@ class Lockstep {
     }
     if (seen.loads && TakeEarlier(action, t, seen)) return {};
     return wrong;
+  }
+
+  // The same for an action that is not told, because it shows nothing. False if it is not enabled.
+  bool TakeUntold(Action action, size_t t) {
+    if (history_.size == kMaxActions || !apply_(config_, action, t, &state_)) return false;
+    history_.Append({action, static_cast<uint8_t>(t)});
+    return true;
   }
 
   const State& state() const { return state_; }
@@ -132,6 +151,11 @@ class Lockstep {
       case Action::ExitAsMemTableWriter:
         return seen.loaded == s.newest_memtable_writer ? ""
                                                        : "newest_memtable_writer, as it was loaded";
+      case Action::WaitForMemTableWriters:
+        return seen.loaded.null() == s.newest_memtable_writer.null()
+                   ? ""
+                   : "newest_memtable_writer, as it was loaded";
+      case Action::PreprocessWrite_FirstError:
       case Action::WriteToWAL_FirstError:
       case Action::EnterAsMemTableWriter_FirstError:
       case Action::SetLastSequence_FirstError:
@@ -144,7 +168,7 @@ class Lockstep {
   std::string_view Step(Action action, size_t t, const Observed& seen, State* next) const {
     const Pointer told = WriterOf(config_, *next, action, t);
     const std::string_view stale = Stale(*next, action, t, seen);
-    if (!Apply(config_, action, t, next)) return "not enabled";
+    if (!apply_(config_, action, t, next)) return "not enabled";
     if (!told.null() && told != seen.writer) return "the Writer of the action";
     return stale.empty() ? Difference(action, t, *next, seen) : stale;
   }
@@ -174,14 +198,25 @@ class Lockstep {
     if (!seen.poisoned && seen.allocated_sequence != s.allocated_sequence) {
       return "allocated_sequence";
     }
-    for (size_t u = 0; u < config_.threads; u++) {
+    for (const size_t u : frames_) {
       if (!InFlight(s, u)) continue;
       if (seen.blocked[u] ? !Awaits(s, u) : seen.state[u] != s.state[u]) return "state";
       if (!seen.poisoned && seen.sequence[u] != s.sequence[u]) return "sequence";
       if (s.state[u] == STATE_COMPLETED && seen.status[u] != s.status[u]) return "status";
     }
-    if (action == Action::Write_Return) return OutcomeDifference(s.outcome[t].last(), t, seen);
+    // What an unbatched call returns is told later.
+    if (action == Action::Write_Return && !config_.Unbatched(Me(s, t))) {
+      return OutcomeDifference(s.outcome[t].last(), t, seen);
+    }
+    if (action == Action::PreprocessWrite && StallDiffers(s, t, seen)) return "whether it stalls";
     return seen.last_writer.null() ? "" : GroupDifference(s, t, seen);
+  }
+
+  // A leader that nobody can poison meanwhile looks at first_error in the same step.
+  bool StallDiffers(const State& s, size_t t, const Observed& seen) const {
+    if (Poisoned(s) && !config_.SharesFirstError()) return false;
+    const bool refused = s.group_status[t] == WriteStatus::kIncomplete;
+    return seen.stalls != (refused || s.pc[t] != Action::EnterAsBatchGroupLeader);
   }
 
   static std::string_view GroupDifference(const State& s, size_t t, const Observed& seen) {
@@ -211,14 +246,14 @@ class Lockstep {
         if (i == place || (i > place && !Commutes(state, step, later))) {
           later.Append(step);
         } else {
-          Apply(config_, step.action, step.thread, &state);
+          apply_(config_, step.action, step.thread, &state);
           history.Append(step);
         }
       }
       const auto own = [&](Taken step) { return step.thread == t; };
       if (!later.Select(own).empty() || !Stale(state, action, t, seen).empty()) continue;
       history.Append({action, static_cast<uint8_t>(t)});
-      if (!Apply(config_, action, t, &state) || !Play(later, &state)) continue;
+      if (!apply_(config_, action, t, &state) || !Play(later, &state)) continue;
       if (!Difference(action, t, state, seen).empty()) continue;
       for (const Taken step : later) history.Append(step);
       history_ = history;
@@ -231,7 +266,7 @@ class Lockstep {
 
   bool Play(const History& steps, State* state) const {
     for (const Taken step : steps) {
-      if (!Apply(config_, step.action, step.thread, state)) return false;
+      if (!apply_(config_, step.action, step.thread, state)) return false;
     }
     return true;
   }
@@ -240,11 +275,14 @@ class Lockstep {
   bool Commutes(const State& state, Taken step, const History& later) const {
     State last = state;
     State first = state;
-    return Play(later, &last) && Apply(config_, step.action, step.thread, &last) &&
-           Apply(config_, step.action, step.thread, &first) && Play(later, &first) && first == last;
+    return Play(later, &last) && apply_(config_, step.action, step.thread, &last) &&
+           apply_(config_, step.action, step.thread, &first) && Play(later, &first) &&
+           first == last;
   }
 
   const Config config_;
+  const Sequence<uint8_t, kFrames> frames_;
+  const ApplyFunction apply_;
   State state_;
   History history_;
   size_t moved_ = 0;

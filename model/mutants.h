@@ -14,8 +14,6 @@
 
 namespace bellwether::model {
 
-using ApplyFunction = bool (*)(const Config&, Action, size_t t, State*);
-
 // Deadlock: the next leader is never told.
 inline bool ApplyLostHandOff(const Config& config, Action action, size_t t, State* s) {
   const State before = *s;

@@ -353,6 +353,9 @@ inline bool Apply(const Config& config, Action action, size_t t, State* s) {
   return false;
 }
 
+// Apply, or what stands in for it.
+using ApplyFunction = bool (*)(const Config&, Action, size_t t, State*);
+
 inline bool Enabled(const Config& config, const State& s, Action action, size_t t) {
   State next = s;
   return Apply(config, action, t, &next);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,9 +99,9 @@ void PrintFailure(const Run& run, const Outcome& outcome) {
 // did not have to reach all.
 std::uint64_t ReportCoverage(const std::string& unreached_file, bool wants_all, Report* report,
                              ReportRow* row) {
-  const Coverage* const coverage = LockstepCoverage();
-  if (coverage == nullptr) return 0;
-  const Coverage::Figures figures = coverage->Count();
+  const std::optional<Coverage::Figures> counted = LockstepFigures();
+  if (!counted) return 0;
+  const Coverage::Figures& figures = *counted;
   row->figures["model_states"] = figures.states;
   row->figures["model_states_reached"] = figures.states_reached;
   row->figures["model_edges"] = figures.edges;
@@ -117,7 +118,7 @@ std::uint64_t ReportCoverage(const std::string& unreached_file, bool wants_all, 
       static_cast<unsigned long long>(figures.edges),
       static_cast<unsigned long long>(figures.edges_swapped),
       static_cast<unsigned long long>(figures.edges_taken));
-  if (!unreached_file.empty()) std::ofstream(unreached_file) << coverage->Unreached();
+  if (!unreached_file.empty()) std::ofstream(unreached_file) << LockstepUnreached();
   if (!wants_all) return 0;
   if (figures.edges_swapped == figures.edges) return figures.edges;
   PrintError(kTool, row->what +

@@ -4,9 +4,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "model/tla_text.h"
 #include "relacy_tests/relacy_sync.h"
+#include "relacy_tests/run.h"
 
 namespace bellwether::relacy {
 namespace {
@@ -14,17 +16,22 @@ namespace {
 using model::Action;
 using model::Config;
 using model::History;
-
 using model::Pointer;
 using model::State;
 using model::Taken;
 
-std::optional<Config> config;
-std::optional<model::Lockstep> lockstep;
-std::unique_ptr<Coverage> coverage;
+// The model of a scenario in which the environment does one thing, and what of it was reached.
+struct Followed {
+  Config config;
+  std::unique_ptr<Coverage> coverage;  // null: it is not counted
+};
 
-std::optional<model::Mode> ModeOf(const WritePathOptions& options) {
-  if (options.max_log_bytes != 0) return std::nullopt;
+Scenario scenario;
+std::vector<Followed> followed;    // one, or, by the pre-release callback that fails, several
+const Followed* active = nullptr;  // in this execution
+std::optional<model::Lockstep> lockstep;
+
+model::Mode ModeOf(const WritePathOptions& options) {
   const bool parallel = options.allow_concurrent_memtable_write;
   if (options.two_write_queues) {
     return parallel ? model::Mode::kTwoQueuesParallel : model::Mode::kTwoQueues;
@@ -35,47 +42,113 @@ std::optional<model::Mode> ModeOf(const WritePathOptions& options) {
   return parallel ? model::Mode::kParallel : model::Mode::kSerial;
 }
 
-// Writes whose batches all have as many operations.
-std::optional<Config> ModelOf(const Scenario& s) {
-  const WritePathOptions& options = s.options;
-  const std::optional<model::Mode> mode = ModeOf(options);
-  const auto counts_end = s.counts.begin() + s.writers;
-  const bool same = std::all_of(s.counts.begin(), counts_end,
-                                [&](std::uint32_t count) { return count == s.counts[0]; });
-  if (!mode || s.fault == Fault::kPreRelease || s.fault == Fault::kEveryInsert ||
-      s.no_slowdown != 0 || s.disable_wal != 0 || !same || s.closers > 0 || s.checkpointers > 0 ||
-      s.writers > static_cast<int>(model::kMaxThreads) ||
-      s.writes > static_cast<int>(model::kMaxWrites)) {
-    return std::nullopt;
+// Has the model all that the scenario does? Its batches all have as many operations, and who closes
+// or makes checkpoints calls once, as its writers do then.
+bool InModel(const Scenario& s) {
+  const int callers = s.closers + s.checkpointers;
+  return std::all_of(s.counts.begin(), s.counts.begin() + s.writers,
+                     [&](std::uint32_t count) { return count == s.counts[0]; }) &&
+         s.writers + callers <= static_cast<int>(model::kMaxThreads) &&
+         s.writes <= (callers == 0 ? static_cast<int>(model::kMaxWrites) : 1);
+}
+
+void SetWrites(const Scenario& s, Config* model) {
+  for (const Pointer w : model::AllWrites(*model)) {
+    const auto has = [&](unsigned writers) { return (writers >> w.thread() & 1) != 0; };
+    if (has(s.sync)) model->SetSync(w);
+    if (has(s.failing_callback)) model->callback_fails.Add(w);
+    if (has(s.callback_alone)) model->callback_alone.Add(w);
+    if (has(s.disable_memtable)) model->disable_memtable.Add(w);
+    if (has(s.disable_wal)) model->disable_wal.Add(w);
+    if (has(s.no_slowdown)) model->no_slowdown.Add(w);
   }
+}
+
+// REQUIRES: InModel(s).
+Config ModelOf(const Scenario& s) {
+  const WritePathOptions& options = s.options;
   Config model;
-  model.mode = *mode;
-  model.threads = static_cast<std::uint8_t>(s.writers);
+  model.mode = ModeOf(options);
+  model.threads = static_cast<std::uint8_t>(s.writers + s.closers + s.checkpointers);
   model.writes = static_cast<std::uint8_t>(s.writes);
   model.batch_count = static_cast<std::uint8_t>(s.counts[0]);
   model.wal_errors = s.fault == Fault::kLog;
-  model.memtable_errors = s.fault == Fault::kMemTable;
+  model.memtable_errors = s.fault == Fault::kMemTable || s.fault == Fault::kEveryInsert;
+  model.max_log = options.max_log_bytes == 0 ? 0 : 1;
   // A batch of a test has one byte.
   model.max_group = static_cast<std::uint8_t>(
       std::min(model::kMaxThreads, options.max_write_batch_group_size_bytes));
   model.stride_threshold = static_cast<std::uint8_t>(
       std::min<std::size_t>(UINT8_MAX, options.parallel_stride_threshold));
-  for (const Pointer w : model::AllWrites(model)) {
-    const auto has = [&](unsigned writers) { return (writers >> w.thread() & 1) != 0; };
-    if (has(s.sync)) model.SetSync(w);
-    if (has(s.failing_callback)) model.callback_fails.Add(w);
-    if (has(s.callback_alone)) model.callback_alone.Add(w);
-    if (has(s.disable_memtable)) model.disable_memtable.Add(w);
-  }
+  const auto first_closer = static_cast<std::size_t>(s.writers);
+  const auto first_checkpointer = first_closer + static_cast<std::size_t>(s.closers);
+  for (std::size_t t = first_closer; t < first_checkpointer; ++t) model.closes.Add({t, 1});
+  for (std::size_t t = first_checkpointer; t < model.threads; ++t) model.checkpointers[t] = true;
+  SetWrites(s, &model);
   return model;
+}
+
+// One model for each write whose pre-release callback fails, and one for none.
+std::vector<Config> ModelsOf(const Scenario& s) {
+  if (!InModel(s)) return {};
+  const Config none = ModelOf(s);
+  std::vector<Config> models{none};
+  if (s.fault != Fault::kPreRelease) return models;
+  for (const Pointer w : model::AllWrites(none)) {
+    models.push_back(none);
+    models.back().pre_release_fails.Add(w);
+  }
+  return models;
+}
+
+bool CheckpointWasMade(const Config& model, const State& s) {
+  for (std::size_t t = 0; t < model.threads; ++t) {
+    if (!model.Checkpoints(t) || s.incarnation[t] == 0) continue;
+    const Action next = s.pc[t];
+    if (next == Action::ExitAsBatchGroupLeader || next == Action::ExitAsBatchGroupLeader_SetState ||
+        next == Action::Write_Return || next == Action::Write) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool LogIsTooLarge(const Config& model, const State& s) {
+  if (CheckpointWasMade(model, s)) return false;
+  return scenario.log_size == LogSize::kTooLarge ||
+         (scenario.log_size == LogSize::kTooLargeAfterARecord && !s.log.empty());
+}
+
+bool CheckpointIsDue(const Config& model, const State& s, std::size_t t) {
+  if (s.incarnation[t] != 0) return false;
+  if (scenario.relief_after == kNoWriter) return true;
+  const auto writer = static_cast<std::size_t>(scenario.relief_after);
+  return s.incarnation[writer] == model.writes && !model::InFlight(s, writer);
+}
+
+// What the spec leaves to the environment is as the scenario has it: each checkpointer makes one
+// checkpoint, when it may; the log is as large as its size says until then, however many records it
+// holds.
+bool ApplyInScenario(const Config& model, Action action, std::size_t t, State* s) {
+  if (action == Action::BeginCheckpoint && !CheckpointIsDue(model, *s, t)) return false;
+  if (action == Action::InsertInto && scenario.fault == Fault::kEveryInsert) return false;
+  if (action != Action::PreprocessWrite) return model::Apply(model, action, t, s);
+  Config sized = model;
+  sized.max_log = LogIsTooLarge(model, *s) ? 0 : UINT8_MAX;
+  return model::Apply(sized, action, t, s);
+}
+
+std::string FrameName(std::size_t frame) {
+  return frame == model::kSecondPlace ? "SECOND" : model::TlaThread(frame);
 }
 
 std::string Enabled(const State& state) {
   std::string text;
-  for (std::size_t t = 0; t < config->threads; ++t) {
+  for (const std::size_t t : model::Frames(active->config)) {
     for (const model::ActionInfo& info : model::kActions) {
-      if (!model::Enabled(*config, state, info.action, t)) continue;
-      text += (text.empty() ? "" : ", ") + model::TlaThread(t) + " " + std::string(info.name);
+      State next = state;
+      if (!ApplyInScenario(active->config, info.action, t, &next)) continue;
+      text += (text.empty() ? "" : ", ") + FrameName(t) + " " + std::string(info.name);
     }
   }
   return text.empty() ? "nothing" : text;
@@ -84,18 +157,19 @@ std::string Enabled(const State& state) {
 [[noreturn]] void FailLockstep(std::string_view action, std::size_t thread,
                                std::string_view wrong) {
   const State& before = lockstep->state();
-  execution.explanation = "the model before " + model::TlaThread(thread) + " " +
-                          std::string(action) + ":\n" + model::CanonicalText(*config, before) +
+  execution.explanation = "the model before " + FrameName(thread) + " " + std::string(action) +
+                          ":\n" + model::CanonicalText(active->config, before) +
                           "\nenabled there: " + Enabled(before) + "\n";
-  const std::string what = "LOCKSTEP: " + model::TlaThread(thread) + " " + std::string(action) +
-                           ": " + std::string(wrong);
+  const std::string what =
+      "LOCKSTEP: " + FrameName(thread) + " " + std::string(action) + ": " + std::string(wrong);
   Fail(what.c_str());
 }
 
 // Which of two writers came first means nothing if they are in different queues, and no action
 // looks at it: states that differ only there are one, so that such LinkOnes commute.
 bool ApplyQueueByQueue(const Config& model, Action action, std::size_t t, State* s) {
-  if (!model::Apply(model, action, t, s)) return false;
+  if (!ApplyInScenario(model, action, t, s)) return false;
+  if (action != Action::LinkOne || !model.TwoQueues()) return true;
   const auto of_nonmem = [&](Pointer w) { return model.UsesNonmem(w); };
   std::stable_partition(s->arrival.items.begin(), s->arrival.items.begin() + s->arrival.size,
                         std::not_fn(of_nonmem));
@@ -104,8 +178,12 @@ bool ApplyQueueByQueue(const Config& model, Action action, std::size_t t, State*
 
 }  // namespace
 
-Coverage::Coverage(const Config& config) : config_(config), explorer_(config, ApplyQueueByQueue) {
-  explorer_.Run(UINT64_MAX, [](std::uint64_t) {});
+Coverage::Coverage(const Config& config)
+    : config_(config), frames_(model::Frames(config)), explorer_(config, ApplyQueueByQueue) {
+  if (explorer_.Run(UINT64_MAX, [](std::uint64_t) {}) != model::Explorer::Outcome::kComplete) {
+    throw RunError{scenario.name +
+                   ": its model has a violation of its own: " + std::string(explorer_.violated())};
+  }
   std::vector<model::Edge> edges;
   explorer_.ForEachEdge([&](const model::Edge& edge) { edges.push_back(edge); });
   std::stable_sort(edges.begin(), edges.end(),
@@ -170,10 +248,10 @@ void Coverage::AddSwapped(const History& history) {
   while (!open_.empty()) {
     const Prefix middle = open_.back();
     open_.pop_back();
-    for (std::size_t a = 0; a < config_.threads; ++a) {
+    for (const std::size_t a : frames_) {
       const Prefix one_a = One(a);
       const bool can_go_back = CountOf(middle, a) != 0;
-      for (std::size_t b = 0; b < config_.threads; ++b) {
+      for (const std::size_t b : frames_) {
         if (a == b) continue;
         Swap(middle, a, b);
         if (!can_go_back) continue;
@@ -236,7 +314,7 @@ std::string Coverage::Unreached() const {
     for (std::uint32_t i = first_[state]; i < first_[state + 1]; ++i) {
       const Transition& transition = transitions_[i];
       if (transition.swapped) continue;
-      text += model::TlaThread(transition.step.thread) + " " +
+      text += FrameName(transition.step.thread) + " " +
               std::string(model::ActionName(transition.step.action)) + " in " +
               model::CanonicalText(config_, explorer_.state(state)) + "\n";
     }
@@ -244,34 +322,94 @@ std::string Coverage::Unreached() const {
   return text;
 }
 
-bool StartLockstep(const Scenario& scenario) {
-  config = settings.lockstep ? ModelOf(scenario) : std::nullopt;
+bool StartLockstep(const Scenario& chosen) {
+  scenario = chosen;
+  followed.clear();
   lockstep.reset();
-  coverage.reset();
-  if (config && settings.coverage) coverage = std::make_unique<Coverage>(*config);
-  return config.has_value();
+  active = nullptr;
+  if (!settings.lockstep) return false;
+  for (const Config& model : ModelsOf(chosen)) {
+    followed.push_back({model, settings.coverage ? std::make_unique<Coverage>(model) : nullptr});
+  }
+  return !followed.empty();
 }
 
-void BeginExecutionInLockstep() {
-  if (config) lockstep.emplace(*config);
+void BeginExecutionInLockstep(int failing_pre_release) {
+  if (followed.empty()) return;
+  active = &followed[static_cast<std::size_t>(failing_pre_release + 1)];
+  lockstep.emplace(active->config, ApplyQueueByQueue);
 }
 
-void FollowInLockstep(std::string_view action, std::size_t thread, const model::Observed& seen) {
-  const std::optional<Action> known = model::ParseAction(action);
-  if (!known) FailLockstep(action, thread, "the model has no such action");
-  const std::string_view wrong = lockstep->Take(*known, thread, seen);
-  if (!wrong.empty()) FailLockstep(action, thread, wrong);
+namespace {
+
+// Two actions show nothing and are not told: who leads all queues of a poisoned path does not do
+// what it came for; the second Writer of its call, which has left its queue, dies.
+void TakeUntold() {
+  for (const std::size_t frame : model::Frames(active->config)) {
+    const State& s = lockstep->state();
+    const Action next = s.pc[frame];
+    const bool refused =
+        (next == Action::Close || next == Action::Checkpoint) && model::Poisoned(s);
+    const bool dies = next == Action::Write_Return && frame == model::kSecondPlace;
+    if (refused || dies) lockstep->TakeUntold(next, frame);
+  }
+}
+
+}  // namespace
+
+void FollowInLockstep(std::string_view action, std::size_t frame, const model::Observed& seen) {
+  std::optional<Action> known = model::ParseAction(action);
+  if (!known) FailLockstep(action, frame, "the model has no such action");
+  if (*known == Action::Write && active->config.Checkpoints(frame)) known = Action::BeginCheckpoint;
+  if (*known == Action::ExitAsBatchGroupLeader) TakeUntold();
+  const std::string_view wrong = lockstep->Take(*known, frame, seen);
+  if (!wrong.empty()) FailLockstep(action, frame, wrong);
+}
+
+void CloseInLockstep(std::size_t thread, bool ok) {
+  if (!lockstep) return;
+  const bool model_ok = lockstep->state().outcome[thread].last().status == model::WriteStatus::kOK;
+  Check(ok == model_ok, "LOCKSTEP: what Close returns");
 }
 
 void EndExecutionInLockstep() {
   if (!lockstep) return;
-  Check(model::IsFinal(*config, lockstep->state()), "LOCKSTEP: the model is not at its end");
+  const State& s = lockstep->state();
+  const auto frames = model::Frames(active->config);
+  Check(model::IsFinal(active->config, s) &&
+            std::none_of(frames.begin(), frames.end(),
+                         [&](std::size_t frame) { return model::InFlight(s, frame); }),
+        "LOCKSTEP: the model is not at its end");
+  Coverage* const coverage = active->coverage.get();
   if (coverage == nullptr) return;
   coverage->stale_loads += lockstep->moved();
   coverage->actions += lockstep->history().size;
   coverage->Add(lockstep->history());
 }
 
-const Coverage* LockstepCoverage() { return coverage.get(); }
+std::optional<Coverage::Figures> LockstepFigures() {
+  std::optional<Coverage::Figures> all;
+  for (const Followed& one : followed) {
+    if (one.coverage == nullptr) return std::nullopt;
+    const Coverage::Figures figures = one.coverage->Count();
+    if (!all) all.emplace();
+    all->states += figures.states;
+    all->states_reached += figures.states_reached;
+    all->edges += figures.edges;
+    all->edges_taken += figures.edges_taken;
+    all->edges_swapped += figures.edges_swapped;
+    all->stale_loads += figures.stale_loads;
+    all->actions += figures.actions;
+  }
+  return all;
+}
+
+std::string LockstepUnreached() {
+  std::string text;
+  for (const Followed& one : followed) {
+    if (one.coverage != nullptr) text += one.coverage->Unreached();
+  }
+  return text;
+}
 
 }  // namespace bellwether::relacy

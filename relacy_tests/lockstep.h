@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -54,9 +55,9 @@ class Coverage {
     bool taken = false;
     bool swapped = false;
   };
-  // How many steps each thread has taken: a part of one execution.
+  // How many steps each frame has taken: a part of one execution.
   using Prefix = std::uint64_t;
-  static constexpr unsigned kBits = 64 / model::kMaxThreads;
+  static constexpr unsigned kBits = 64 / model::kFrames;
   static Prefix One(std::size_t thread) { return Prefix{1} << (kBits * thread); }
   static std::size_t CountOf(Prefix prefix, std::size_t thread) {
     return prefix >> (kBits * thread) & ((Prefix{1} << kBits) - 1);
@@ -69,13 +70,14 @@ class Coverage {
   bool StepOf(Prefix prefix, std::size_t thread, model::Taken* step) const;
 
   const model::Config config_;
+  const model::Sequence<std::uint8_t, model::kFrames> frames_;
   model::Explorer explorer_;
   std::vector<std::uint32_t> first_;  // of each state's transitions, and the end
   std::vector<Transition> transitions_;
   std::size_t left_ = 0;  // of the transitions, how many were not reached
   std::unordered_set<std::string> histories_;
   // Of the execution whose swaps are looked for.
-  model::PerThread<std::vector<model::Taken>> steps_;
+  model::PerFrame<std::vector<model::Taken>> steps_;
   std::unordered_map<Prefix, std::uint32_t> reached_;
   std::vector<Prefix> open_;
 };
@@ -83,11 +85,16 @@ class Coverage {
 // True if the model has all that the scenario does, and settings.lockstep: its executions are then
 // followed.
 bool StartLockstep(const Scenario& scenario);
-void BeginExecutionInLockstep();
-// Fails the execution if the model cannot follow.
-void FollowInLockstep(std::string_view action, std::size_t thread, const model::Observed& seen);
+// REQUIRES (the next four): StartLockstep returned true, or they do nothing; the number is that of
+// the write whose pre-release callback fails, or kNoWrite.
+void BeginExecutionInLockstep(int failing_pre_release);
+// Fails the execution if the model cannot follow. `frame` is a thread, or the place of the second
+// Writer of an unbatched call.
+void FollowInLockstep(std::string_view action, std::size_t frame, const model::Observed& seen);
+void CloseInLockstep(std::size_t thread, bool ok);
 void EndExecutionInLockstep();
-// Null if the last exploration was not followed.
-const Coverage* LockstepCoverage();
+// Of the last exploration; nothing if it was not counted.
+std::optional<Coverage::Figures> LockstepFigures();
+std::string LockstepUnreached();
 
 }  // namespace bellwether::relacy

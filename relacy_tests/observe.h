@@ -45,6 +45,9 @@ struct NewestWriterTag {
 struct NewestMemTableWriterTag {
   friend constexpr auto MemberOf(NewestMemTableWriterTag);
 };
+struct StallDummyTag {
+  friend constexpr auto MemberOf(StallDummyTag);
+};
 template struct Reveal<QueueTag, &Path::write_thread_>;
 template struct Reveal<NonmemQueueTag, &Path::nonmem_write_thread_>;
 template struct Reveal<AllocatedSequenceTag, &Path::allocated_sequence_>;
@@ -52,6 +55,7 @@ template struct Reveal<LastSequenceTag, &Path::last_sequence_>;
 template struct Reveal<FirstErrorTag, &Path::first_error_>;
 template struct Reveal<NewestWriterTag, &Queue::newest_writer_>;
 template struct Reveal<NewestMemTableWriterTag, &Queue::newest_memtable_writer_>;
+template struct Reveal<StallDummyTag, &Queue::write_stall_dummy_>;
 
 class Observer {
  public:
@@ -59,6 +63,7 @@ class Observer {
 
   void Begin(const WritePathOptions& options) {
     writers_ = {};
+    caller_ = model::kMaxThreads;
     dummy_ = nullptr;
     allocated_sequence_ = 0;
     pipelined_ = options.enable_pipelined_write;
@@ -68,17 +73,18 @@ class Observer {
   void OnAction(const Path& path, std::string_view action, const void* writer, std::size_t thread) {
     Frame& own = writers_[thread];
     if (action == "Write") own = {static_cast<const Writer*>(writer), own.incarnation + 1, 0};
+    const std::size_t actor = ActorOf(action, static_cast<const Writer*>(writer), thread);
     if (action == "ExitAsBatchGroupLeader_Dummy") dummy_ = writer;
     if (action == "WriteToWAL" || action == "WalError") SeeSequences(path, *own.writer);
     model::Observed seen;
-    seen.writer = ToPointer(writer);
     SeePath(path, &seen);
-    SeeLoaded(thread, &seen);
+    seen.writer = ToPointer(writer);
+    SeeLoaded(action, thread, &seen);
     SeeWriters(&seen);
     if (action == "Write_Return") seen.status[thread] = StatusTold(*own.writer);
     if (GroupIsAlive(action)) SeeGroup(*own.writer, &seen);
-    FollowInLockstep(action, thread, seen);
-    if (action == "Write_Return") own.writer = nullptr;
+    FollowInLockstep(action, actor, seen);
+    Forget(action, thread);
   }
 
  private:
@@ -87,6 +93,32 @@ class Observer {
     std::size_t incarnation = 0;
     SequenceNumber sequence = 0;
   };
+
+  // The thread, or the place of the second Writer of its unbatched call, if that acts.
+  std::size_t ActorOf(std::string_view action, const Writer* writer, std::size_t thread) {
+    Frame& second = writers_[model::kSecondPlace];
+    if (action == "WaitForMemTableWriters_LinkOne") second.writer = writer;
+    if (action.starts_with("WaitForMemTableWriters")) return model::kSecondPlace;
+    if (action == "LinkOne" && writer != writers_[thread].writer) {
+      second.writer = writer;
+      caller_ = thread;
+    }
+    if (caller_ != thread) return thread;
+    if (action == "ExitAsBatchGroupLeader") second_leaves_ = writer == second.writer;
+    const bool acts =
+        action == "ExitAsBatchGroupLeader_SetState" ? second_leaves_ : writer == second.writer;
+    return acts ? model::kSecondPlace : thread;
+  }
+
+  // What dies with the action.
+  void Forget(std::string_view action, std::size_t thread) {
+    if (action == "Write_Return") writers_[thread].writer = nullptr;
+    const bool second_dies =
+        action == "WaitForMemTableWriters_Store" || (action == "Write_Return" && caller_ == thread);
+    if (!second_dies) return;
+    writers_[model::kSecondPlace].writer = nullptr;
+    caller_ = model::kMaxThreads;
+  }
 
   // Sequences belong to the leader who gives them out: they are looked at when it says that it has.
   void SeeSequences(const Path& path, const Writer& leader) {
@@ -101,17 +133,21 @@ class Observer {
   // An address that no Writer in flight has is told apart from all of them.
   model::Pointer ToPointer(const void* address) const {
     if (address == nullptr) return {};
-    for (std::size_t t = 0; t < model::kMaxThreads; ++t) {
-      if (writers_[t].writer == address) return {t, writers_[t].incarnation};
+    for (std::size_t f = 0; f < model::kFrames; ++f) {
+      if (writers_[f].writer == address) return {f, writers_[f].incarnation};
     }
+    if (address == stall_dummy_) return model::kStallDummy;
+    if (address == nonmem_stall_dummy_) return model::kNonmemStallDummy;
     return address == dummy_ ? model::kDummy : model::Pointer(model::kPlaces, 0);
   }
 
-  void SeePath(const Path& path, model::Observed* seen) const {
+  void SeePath(const Path& path, model::Observed* seen) {
     const auto& queue = path.*MemberOf(QueueTag());
+    const auto& nonmem_queue = path.*MemberOf(NonmemQueueTag());
+    stall_dummy_ = &(queue.*MemberOf(StallDummyTag()));
+    nonmem_stall_dummy_ = &(nonmem_queue.*MemberOf(StallDummyTag()));
     seen->newest_writer = ToPointer((queue.*MemberOf(NewestWriterTag())).Newest());
     seen->newest_memtable_writer = ToPointer((queue.*MemberOf(NewestMemTableWriterTag())).Newest());
-    const auto& nonmem_queue = path.*MemberOf(NonmemQueueTag());
     seen->newest_nonmem_writer = ToPointer((nonmem_queue.*MemberOf(NewestWriterTag())).Newest());
     seen->allocated_sequence = static_cast<std::uint8_t>(allocated_sequence_);
     seen->last_sequence = static_cast<std::uint8_t>((path.*MemberOf(LastSequenceTag())).Newest());
@@ -119,26 +155,29 @@ class Observer {
   }
 
   // What the thread's last access has loaded, unless that is a read-modify-write that succeeded.
-  void SeeLoaded(std::size_t thread, model::Observed* seen) const {
+  // Two actions look at the log, or the tail, before the last access.
+  void SeeLoaded(std::string_view action, std::size_t thread, model::Observed* seen) const {
     const auto row = std::find_if(
         execution.rows.rbegin(), execution.rows.rend(),
         [&](const Row& r) { return r.thread == static_cast<int>(thread) && !r.action; });
     if (row == execution.rows.rend()) return;
     const std::string_view note = row->note;
-    seen->loads = note.starts_with("=") || note.starts_with("cas failed");
+    seen->loads = note.starts_with("=") || note.starts_with("cas failed") ||
+                  action == "PreprocessWrite" || action == "LinkOne_NoSlowdown";
+    seen->stalls = row->name == orders::Relief_Load.name && row->value == 0;
     seen->loaded = ToPointer(FromWord<const void*>(row->value));
     seen->loaded_poisoned = row->value != 0;
   }
 
   void SeeWriters(model::Observed* seen) const {
-    for (std::size_t t = 0; t < model::kMaxThreads; ++t) {
-      const Writer* const w = writers_[t].writer;
+    for (std::size_t f = 0; f < model::kFrames; ++f) {
+      const Writer* const w = writers_[f].writer;
       if (w == nullptr) continue;
       const std::uint8_t state = w->state.Newest();
-      seen->blocked[t] = state == STATE_LOCKED_WAITING;
-      seen->state[t] = ToState(state);
-      seen->sequence[t] = static_cast<std::uint8_t>(writers_[t].sequence);
-      seen->status[t] = ToStatus(w->status.Peek());
+      seen->blocked[f] = state == STATE_LOCKED_WAITING;
+      seen->state[f] = ToState(state);
+      seen->sequence[f] = static_cast<std::uint8_t>(writers_[f].sequence);
+      seen->status[f] = ToStatus(w->status.Peek());
     }
   }
 
@@ -161,6 +200,7 @@ class Observer {
 
   static model::WriteStatus ToStatus(const Status& status) {
     if (status.ok()) return model::WriteStatus::kOK;
+    if (status.code() == Status::Code::kIncomplete) return model::WriteStatus::kIncomplete;
     const bool refused = status.code() == Status::Code::kAborted;
     return refused ? model::WriteStatus::kAborted : model::WriteStatus::kUnknownOutcome;
   }
@@ -180,6 +220,7 @@ class Observer {
                                          "WriteToWAL",
                                          "WriteToWAL_Sync",
                                          "WalError",
+                                         "PreReleaseError",
                                          "ExitAsBatchGroupLeader_Dummy",
                                          "EnterAsMemTableWriter",
                                          "EnterAsMemTableWriter_FirstError",
@@ -208,9 +249,13 @@ class Observer {
     seen->running = static_cast<std::uint8_t>(group->running.Newest());
   }
 
-  std::array<Frame, model::kMaxThreads> writers_{};
-  SequenceNumber allocated_sequence_ = 0;  // looked at when sequences are, for the same reason
-  const void* dummy_ = nullptr;            // of the newest pipelined exit
+  model::PerFrame<Frame> writers_{};
+  std::size_t caller_ = model::kMaxThreads;  // whose second Writer is known, two queues
+  bool second_leaves_ = false;               // its queue, and not the caller the main one
+  SequenceNumber allocated_sequence_ = 0;    // looked at when sequences are, for the same reason
+  const void* dummy_ = nullptr;              // of the newest pipelined exit
+  const void* stall_dummy_ = nullptr;
+  const void* nonmem_stall_dummy_ = nullptr;
   bool pipelined_ = false;
 };
 

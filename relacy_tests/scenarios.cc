@@ -104,6 +104,9 @@ class OfMode {
     AddRace("disable_wal", {.what = "a writer that is not logged between two that are",
                             .writers = 3,
                             .disable_wal = 0b010});
+    AddRace("disable_wal_twice", {.what = "two writers that are not logged beside one that is",
+                                  .writers = 3,
+                                  .disable_wal = 0b011});
     if (mode_.options.two_write_queues) return;
     AddRace("wal_only", {.what = "a write without memtable", .disable_memtable = 0b01});
     AddRace("wal_only", {.what = "two writes without memtable, and one with",

@@ -18,7 +18,7 @@ namespace bellwether::relacy {
 // The environment's choice at the start of an execution: nothing fails, or this does.
 enum class Fault : std::uint8_t {
   kNone,
-  kLog,         // the append, or the sync behind it, of the record with a write
+  kLog,         // the append, or the sync behind it, of the record with a write, or each sync
   kPreRelease,  // the PreReleaseCallback of a write
   kMemTable,    // the inserts of any writes
   kEveryInsert,

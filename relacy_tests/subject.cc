@@ -86,8 +86,9 @@ Failing ChooseFault() {
   Failing failing;
   const int count = WriteCount();
   if (scenario.fault == Fault::kLog) {
-    const int choice = static_cast<int>(Choose(static_cast<unsigned>(2 * count + 1))) - 1;
-    if (choice >= count) failing.sync = choice - count;
+    const int syncs = count + (scenario.closers > 0 ? 1 : 0);
+    const int choice = static_cast<int>(Choose(static_cast<unsigned>(count + syncs + 1))) - 1;
+    if (choice >= count) failing.sync = choice == 2 * count ? kAnyWrite : choice - count;
     if (choice >= 0 && choice < count) failing.append = choice;
   } else if (scenario.fault == Fault::kMemTable) {
     failing.inserts = Choose(1u << count);
@@ -132,9 +133,10 @@ void Construct() {
     write.result = {};
   }
   close_status.fill(Status::OK());
-  BeginExecutionInLockstep();
+  const Failing failing = ChooseFault();
+  BeginExecutionInLockstep(failing.release);
   observer.Begin(scenario.options);
-  world = new (world_memory) World(scenario, ChooseFault());
+  world = new (world_memory) World(scenario, failing);
 }
 
 // INV_ACK, by the caller, right after it was told OK: its slots are there, and reading them is no
@@ -183,11 +185,11 @@ void Thread(int thread) {
       CheckAcknowledged(write);
     }
     if (thread == scenario.relief_after) world->relief_is_due.store(1, kReliefStore);
-  } else if (thread < scenario.writers + scenario.readers) {
-    ReadPublished();
-  } else if (thread < scenario.writers + scenario.readers + scenario.closers) {
-    close_status[static_cast<std::size_t>(thread)] = world->path.Close();
-  } else {
+  } else if (thread < scenario.writers + scenario.closers) {
+    const auto t = static_cast<std::size_t>(thread);
+    close_status[t] = world->path.Close();
+    CloseInLockstep(t, close_status[t].ok());
+  } else if (thread < scenario.writers + scenario.closers + scenario.checkpointers) {
     if (scenario.relief_after != kNoWriter) {
       static_cast<void>(world->relief_is_due.Await(1, kReliefAwait, Where::current()));
     }
@@ -197,9 +199,12 @@ void Thread(int thread) {
         Check(world->memtable.At(s).id != kNoWrite, "INV_PUBLISH: logged, and not in the memtable");
       }
       world->log.Checkpoint();
+      RelacySync::OnAction("Checkpoint", nullptr);
       return Status::OK();
     });
     Check(status.ok(), "INV_STATUS: a checkpoint is refused");
+  } else {
+    ReadPublished();
   }
 }
 
@@ -296,7 +301,7 @@ void CheckRecord(const Write& write) {
 void CheckClose() {
   int ok = 0;
   for (int i = 0; i < scenario.closers; ++i) {
-    const std::size_t thread = static_cast<std::size_t>(scenario.writers + scenario.readers + i);
+    const std::size_t thread = static_cast<std::size_t>(scenario.writers + i);
     ok += close_status[thread].ok() ? 1 : 0;
   }
   if (scenario.closers > 0 && world->failing.none())

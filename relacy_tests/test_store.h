@@ -29,6 +29,7 @@ struct TestBatch {
 };
 
 inline constexpr int kNoWrite = -1;
+inline constexpr int kAnyWrite = -2;              // even none
 inline constexpr std::uint64_t kTooLarge = 1000;  // larger than any max_log_bytes of a scenario
 
 class TestLog {
@@ -69,7 +70,7 @@ class TestLog {
 
   Status Sync() {
     Check(!failed_, "INV_STATUS: the log is used after an error");
-    failed_ = sync_fails_now_;
+    failed_ = sync_fails_now_ || sync_fails_ == kAnyWrite;
     if (failed_) return Error();
     for (std::size_t i = 0; i < kMaxWrites; ++i) {
       if (unsynced_[i]) durable_[i].Set(true);

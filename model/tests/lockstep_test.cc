@@ -13,7 +13,8 @@ namespace bellwether::model {
 namespace {
 
 bool LoadsTheMemTableTail(Action action) {
-  return action == Action::EnterAsMemTableWriter || action == Action::ExitAsMemTableWriter;
+  return action == Action::EnterAsMemTableWriter || action == Action::ExitAsMemTableWriter ||
+         action == Action::WaitForMemTableWriters;
 }
 
 // What an implementation shows that takes `action` by thread t from `before` to `s`.
@@ -28,7 +29,7 @@ Observed Shown(const Config& config, const State& before, const State& s, Action
   seen.state = s.state;
   seen.sequence = s.sequence;
   seen.status = s.status;
-  if (action == Action::Write_Return) {
+  if (action == Action::Write_Return && !config.Unbatched(Me(before, t))) {
     seen.sequence[t] = before.sequence[t];
     seen.status[t] = s.outcome[t].last().status;
   }
@@ -37,6 +38,7 @@ Observed Shown(const Config& config, const State& before, const State& s, Action
   seen.loaded =
       LoadsTheMemTableTail(action) ? before.newest_memtable_writer : Tail(config, t, &loaded);
   seen.loaded_poisoned = Poisoned(before);
+  seen.stalls = LogTooLarge(config, before) && before.relief == 0;
   seen.writer = WriterOf(config, before, action, t);
   if (s.write_group[t].null()) return seen;
   seen.last_writer = s.last_writer[Frame(s, t)];
@@ -198,6 +200,20 @@ Config EveryOption(Mode mode) {
   return config;
 }
 
+// Two calls of Close by t4, which end the stalls of the others.
+Config WithStalls(Mode mode) {
+  Config config = EveryOption(mode);
+  config.threads = 4;
+  config.max_log = 1;
+  config.closes.Add({3, 1});
+  config.closes.Add({3, 2});
+  config.no_slowdown.Add({0, 1});
+  config.no_slowdown.Add({1, 2});
+  config.disable_wal.Add({2, 2});
+  config.pre_release_fails.Add({1, 2});
+  return config;
+}
+
 struct Behaviour {
   std::vector<TestStep> steps;
   std::vector<State> states;  // one more than steps
@@ -211,7 +227,7 @@ Behaviour Random(const Config& config, unsigned seed) {
   std::minstd_rand random(seed + 1);
   for (;;) {
     std::vector<TestStep> enabled;
-    for (size_t t = 0; t < config.threads; t++) {
+    for (const size_t t : Frames(config)) {
       for (const ActionInfo& info : kActions) {
         if (Enabled(config, s, info.action, t)) enabled.push_back({t, info.action});
       }
@@ -224,24 +240,77 @@ Behaviour Random(const Config& config, unsigned seed) {
   }
 }
 
+void FollowBehaviours(const Config& config) {
+  for (unsigned seed = 0; seed < 100; seed++) {
+    const Behaviour behaviour = Random(config, seed);
+    Lockstep lockstep(config);
+    for (size_t i = 0; i < behaviour.steps.size(); i++) {
+      const TestStep step = behaviour.steps[i];
+      const Observed seen =
+          Shown(config, behaviour.states[i], behaviour.states[i + 1], step.action, step.thread);
+      ASSERT_EQ(lockstep.Take(step.action, step.thread, seen), "")
+          << "seed " << seed << ", step " << i << " " << ActionName(step.action);
+    }
+    EXPECT_EQ(lockstep.state(), behaviour.states.back());
+    EXPECT_EQ(lockstep.moved(), 0u);
+    EXPECT_TRUE(IsFinal(config, lockstep.state()));
+  }
+}
+
 TEST(LockstepOfEveryMode, FollowsWholeBehaviours) {
   for (const ModeInfo& mode : kModes) {
-    const Config config = EveryOption(mode.mode);
-    for (unsigned seed = 0; seed < 100; seed++) {
-      const Behaviour behaviour = Random(config, seed);
-      Lockstep lockstep(config);
-      for (size_t i = 0; i < behaviour.steps.size(); i++) {
-        const TestStep step = behaviour.steps[i];
-        const Observed seen =
-            Shown(config, behaviour.states[i], behaviour.states[i + 1], step.action, step.thread);
-        ASSERT_EQ(lockstep.Take(step.action, step.thread, seen), "")
-            << mode.name << ", seed " << seed << ", step " << i << " " << ActionName(step.action);
-      }
-      EXPECT_EQ(lockstep.state(), behaviour.states.back());
-      EXPECT_EQ(lockstep.moved(), 0u);
-      EXPECT_TRUE(IsFinal(config, lockstep.state()));
-    }
+    SCOPED_TRACE(mode.name);
+    FollowBehaviours(EveryOption(mode.mode));
+    FollowBehaviours(WithStalls(mode.mode));
   }
+}
+
+// t3 leads, behind a record that makes the log too large; t4 is about to close.
+class StallTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    Follow(1, Action::Write);
+    while (InFlight(state_, 1)) Follow(1, state_.pc[1]);
+    for (const Action action : {Action::Write, Action::LinkOne, Action::JoinBatchGroup}) {
+      Follow(2, action);
+    }
+    Follow(3, Action::Write);
+  }
+
+  void Follow(size_t t, Action action) {
+    const State before = state_;
+    ASSERT_TRUE(Apply(config_, action, t, &state_)) << ActionName(action);
+    ASSERT_EQ(lockstep_.Take(action, t, Shown(config_, before, state_, action, t)), "");
+  }
+
+  std::string_view Preprocess(bool stalls) {
+    State next = state_;
+    EXPECT_TRUE(Apply(config_, Action::PreprocessWrite, 2, &next));
+    Observed seen = Shown(config_, state_, next, Action::PreprocessWrite, 2);
+    seen.stalls = stalls;
+    return lockstep_.Take(Action::PreprocessWrite, 2, seen);
+  }
+
+  const Config config_ = WithStalls(Mode::kSerial);
+  Lockstep lockstep_{config_};
+  State state_;
+};
+
+TEST_F(StallTest, ALookFromBeforeTheReliefComesBeforeIt) {
+  Follow(3, Action::RunUnbatched);
+  EXPECT_EQ(Preprocess(true), "");
+  EXPECT_EQ(lockstep_.moved(), 1u);
+  EXPECT_EQ(lockstep_.history().last(), (Taken{Action::RunUnbatched, 3}));
+}
+
+TEST_F(StallTest, ReliefThatNobodyGaveIsRejected) {
+  EXPECT_EQ(Preprocess(false), "whether it stalls");
+}
+
+TEST_F(StallTest, AnActionThatIsNotToldHasToBeEnabled) {
+  EXPECT_FALSE(lockstep_.TakeUntold(Action::Close, 3));
+  EXPECT_TRUE(lockstep_.TakeUntold(Action::RunUnbatched, 3));
+  EXPECT_EQ(lockstep_.state().relief, 1);
 }
 
 // A writer that blocks while it waits shows STATE_LOCKED_WAITING in place of what it was.

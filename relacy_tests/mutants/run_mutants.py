@@ -44,6 +44,10 @@ class MatrixError(Exception):
     """One line: what of the matrix does not fit."""
 
 
+def name_of(mutant):
+    return mutant.get("name") or mutant["order"]
+
+
 @dataclass
 class Verdict:
     mutant: dict
@@ -53,7 +57,7 @@ class Verdict:
     mode: str = ""
 
     def name(self):
-        return self.mutant.get("name") or self.mutant["order"]
+        return name_of(self.mutant)
 
     def died(self):
         kind = self.result.removeprefix("FAILED ")
@@ -78,16 +82,19 @@ def mode_of(scenario):
     return max((mode for mode in MODES if scenario.startswith(mode + "_")), key=len, default="serial")
 
 
-def check_structural(matrix):
+def check_mutants(matrix):
     mutants = matrix["orders"] + matrix["structural"]
     bugs = {bug.strip() for mutant in mutants for bug in mutant.get("bug", "").split(",")}
     for bug in matrix["past_bugs"]:
         if bug not in bugs:
             raise MatrixError(f"mutants.json: no mutant of the past bug {bug}")
-    followed = {mode_of(m["scenario"]) for m in matrix["structural"] if m["dies"].startswith("LOCKSTEP")}
+    followed = {mode_of(m["scenario"]) for m in matrix["structural"] if m.get("dies", "").startswith("LOCKSTEP")}
     for mode in MODES:
         if mode not in followed:
             raise MatrixError(f"mutants.json: no mutant of mode {mode} that only the model in lockstep sees")
+    for mutant in mutants:
+        if len(mutant.get("survives", "x" * 80)) < 80:
+            raise MatrixError(f"mutants.json: {name_of(mutant)}: a survivor needs its argument")
     survivors = sum("survives" in mutant for mutant in mutants)
     if survivors > MOST_SURVIVORS * len(mutants):
         raise MatrixError(f"mutants.json: {survivors} of {len(mutants)} mutants survive, more than one in ten")
@@ -101,9 +108,6 @@ def check_complete(matrix, orders_h):
     for order in named:
         if order not in wanted or named.count(order) > 1:
             raise MatrixError(f"mutants.json: {order} is no weakening of sync/orders.h, or stands twice")
-    for mutant in matrix["orders"]:
-        if len(mutant.get("survives", "x" * 80)) < 80:
-            raise MatrixError(f"mutants.json: {mutant['order']}: a survivor needs its argument")
 
 
 def edits_of(mutant):
@@ -231,7 +235,8 @@ def table(verdicts, matrix):
         how = v.result.removeprefix("FAILED ").split(" at ")[0].split(":")[0]
         lines.append(f"| {v.name()} | {what} | {m.get('bug', '')} | {by} | {how} | {v.executions} |")
     lines += ["", "Survivors, each with its argument:", ""]
-    lines += [f"- `{m['order']}`. {m['survives']}" for m in matrix["orders"] if "survives" in m]
+    survivors = [m for m in matrix["orders"] + matrix["structural"] if "survives" in m]
+    lines += [f"- `{name_of(m)}`. {m['survives']}" for m in survivors]
     return "\n".join(lines)
 
 
@@ -267,10 +272,10 @@ def run(args):
         matrix = json.load(file)
     bench = Bench(args)
     check_complete(matrix, bench.header("sync/orders.h"))
-    check_structural(matrix)
-    mutants = [m for m in matrix["orders"] if "survives" not in m] + matrix["structural"]
+    check_mutants(matrix)
+    mutants = [m for m in matrix["orders"] + matrix["structural"] if "survives" not in m]
     if args.only:
-        mutants = [m for m in mutants if args.only in (m.get("name"), m.get("order"))]
+        mutants = [m for m in mutants if name_of(m) == args.only]
     if not mutants:
         raise MatrixError(f"no mutant {args.only}")
     for mutant in matrix["structural"]:
@@ -295,7 +300,7 @@ def run(args):
     for c in sick:
         print(f"run_mutants.py: {c.name()}: {c.result}, so its kills say nothing", file=sys.stderr)
     code = 12 if lives or sick else 0
-    survivors = sum("survives" in m for m in matrix["orders"])
+    survivors = sum("survives" in m for m in matrix["orders"] + matrix["structural"])
     print(f"{len(verdicts) - len(lives)} of {len(verdicts)} mutants killed, {survivors} survive with an argument, "
           f"{len(unmutated) - len(sick)} of {len(unmutated)} scenarios pass unmutated")
     if not args.only and code == 0:
