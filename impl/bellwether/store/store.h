@@ -388,7 +388,6 @@ class BasicStore {
     files.logs.push_back(number);
     Status status = BeginLog(options_, directory_, number, &file);
     const bool named = status.ok();
-    bool rotated = false;
     if (named) status = WriteManifest(options_.file_system, directory_, files);
     if (status.ok()) {
       status = write_path_.RunUnbatched([&] {
@@ -398,14 +397,16 @@ class BasicStore {
         });
         if (!ready.ok()) return ready;
         *sequence = write_path_.LastSequence();
-        rotated = true;
         Status status_of_log = log_.Rotate(std::move(file), number);
-        if (status_of_log.ok()) Policy::OnAction("Checkpoint", nullptr);
+        if (status_of_log.ok()) {
+          Policy::OnAction("Checkpoint", nullptr);
+        } else {
+          // For good: here, so that the writes that are queued already are told the same.
+          write_path_.Fail(status_of_log);
+        }
         return status_of_log;
       });
     }
-    // The log has failed for good: its sync, which poisons the path, says so to every later write.
-    if (!status.ok() && rotated) (void)write_path_.Close();
     if (status.ok()) {
       files_ = std::move(files);
     } else if (!named || WriteManifest(options_.file_system, directory_, files_).ok()) {

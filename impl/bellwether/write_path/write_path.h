@@ -130,11 +130,18 @@ class WritePath {
   Status Close() {
     return RunUnbatched([this] {
       const Status status = log_->Sync();
-      Poison(status.ok() ? "Close" : "CloseError", &closed_,
-             status.ok() ? Status::Aborted("the write path is closed") : status);
+      if (status.ok()) {
+        Poison("Close", &closed_, Status::Aborted("the write path is closed"));
+      } else {
+        Fail(status);
+      }
       return status;
     });
   }
+
+  // The log's owner has met an error of it: every later write is refused with that.
+  // REQUIRES: called by RunUnbatched's `exclusive`, at most once.
+  void Fail(const Status& error) { Poison("CloseError", &closed_, error); }
 
   // Runs `exclusive`, which returns a Status, while no write is in flight and all that were logged
   // are published; a poisoned path gives back its first error instead. No stall outlasts the call.

@@ -89,6 +89,14 @@ bellwether_add_mutant(
   AFTER "    const SequenceNumber first = LastSequence() + 1;"
   EXPECT "FAILED  . EveryMode/PastBugTest.Bug14313[A-Za-z]*/pipelined,")
 
+# A rotation that fails leaves the log without a word.
+bellwether_add_mutant(
+  NAME rotation_fails_silently SOURCE queued_writer_test.cc LABELS negative HEADER bellwether/store/store.h
+  LIBRARIES bellwether_store_fixture bellwether_upstream_fixture
+  BEFORE "          write_path_.Fail(status_of_log);"
+  AFTER ""
+  EXPECT "FAILED  . EveryMode/QueuedWriterTest.ARotation[A-Za-z]*/serial,")
+
 # Two-phase commit: what the table of undecided transactions makes of each outcome …
 set(table SOURCE transactions_test.cc LABELS negative HEADER bellwether/store/transactions.h)
 bellwether_add_mutant(
