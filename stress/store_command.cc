@@ -109,6 +109,7 @@ nlohmann::ordered_json Figures(const Measured& measured, const AckTable& table) 
   figures["group_mean"] = std::round(100 * static_cast<double>(stats.writers) / groups) / 100;
   figures["group_max"] = LargestGroup(stats);
   figures["syncs"] = stats.syncs;
+  figures["waits"] = stats.waits;
   figures["log_mb"] = std::round(static_cast<double>(stats.log_bytes) / 1e4) / 100;
   AddLatencies(table, measured.ended, &figures);
   return figures;

@@ -135,6 +135,7 @@ void Load(const std::string& directory, const LoadOptions& options, Report* repo
                 {"batches", stats.writers},
                 {"groups", stats.groups},
                 {"syncs", stats.syncs},
+                {"waits", stats.waits},
                 {"checkpoints", stats.checkpoints},
                 {"log_bytes", stats.log_bytes},
                 {"seconds", seconds}}});

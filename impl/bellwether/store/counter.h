@@ -1,4 +1,5 @@
-// A statistic that one thread at a time counts, and that anyone may read at any time.
+// A statistic that anyone may read at any time. One thread at a time counts it (Add), or many
+// (AddShared).
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,8 @@ class Counter {
 
   // REQUIRES: no other thread counts. So it needs no read-modify-write.
   void Add(uint64_t n) { value_.store(Get() + n, orders::Counter_Store); }
+  // REQUIRES: nobody calls Add.
+  void AddShared(uint64_t n) { value_.fetch_add(n, orders::Counter_FetchAdd); }
   uint64_t Get() const { return value_.load(orders::Counter_Load); }
 
  private:

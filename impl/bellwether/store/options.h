@@ -83,6 +83,7 @@ struct Stats {
   uint64_t writers = 0;    // writes in them
   uint64_t log_bytes = 0;  // appended since Open
   uint64_t syncs = 0;
+  uint64_t waits = 0;  // writes that had to sleep, once or more, in a queue or for a stall
   uint64_t rotations = 0;
   uint64_t checkpoints = 0;
   uint64_t failed_checkpoints = 0;

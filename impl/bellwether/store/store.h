@@ -224,6 +224,7 @@ class BasicStore {
     Stats stats;
     stats.recovery = recovery_;
     log_.CountInto(&stats);
+    stats.waits = waits_.Get();
     stats.checkpoints = checkpoints_.Get();
     stats.failed_checkpoints = failed_checkpoints_.Get();
     stats.snapshot_bytes = snapshot_bytes_.Get();
@@ -336,7 +337,9 @@ class BasicStore {
   // comes through here, whatever became of its own write: so no stall waits in vain.
   template <class Write>
   auto ThenCheckpoint(const Write& write) {
+    const uint64_t waits = Policy::BlockedWaits();
     auto result = write();
+    if (Policy::BlockedWaits() != waits) waits_.AddShared(1);
     if (log_.CheckpointDue()) {
       checkpoint_mutex_.lock();
       if (log_.CheckpointDue()) (void)TakeCheckpoint();
@@ -479,6 +482,7 @@ class BasicStore {
   typename Policy::Mutex checkpoint_mutex_;  // held by who takes a checkpoint, and by Close
   uint64_t next_number_;                     // of a log; guarded by it, as the four below
   Manifest files_;  // those that have to be there: what the next manifest goes on from
+  Counter<Policy> waits_;
   Counter<Policy> checkpoints_;
   Counter<Policy> failed_checkpoints_;
   Counter<Policy> snapshot_bytes_;

@@ -278,6 +278,10 @@ inline constexpr LoadOrder MemTable_OperationsLoad{"MemTable_OperationsLoad",
 inline constexpr LoadOrder Counter_Load{"Counter_Load", std::memory_order::relaxed};
 inline constexpr StoreOrder Counter_Store{"Counter_Store", std::memory_order::relaxed};
 
+// Relaxed: as Counter_Load; nothing is lost between those who count at once, because it is one
+// access.
+inline constexpr RmwOrder Counter_FetchAdd{"Counter_FetchAdd", std::memory_order::relaxed};
+
 // Relaxed: the thread that made a checkpoint due sees its own store when its write returns; whoever
 // else looks may be early or late. The checkpoint's mutex decides.
 inline constexpr LoadOrder CheckpointDue_Load{"CheckpointDue_Load", std::memory_order::relaxed};

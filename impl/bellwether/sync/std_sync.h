@@ -78,6 +78,7 @@ struct StdSync {
    public:
     // REQUIRES: the caller holds `mutex`.
     void wait(Mutex& mutex) {
+      ++blocked_waits_;
       std::unique_lock<Mutex> lock(mutex, std::adopt_lock);
       cond_var_.wait(lock);
       lock.release();
@@ -129,6 +130,9 @@ struct StdSync {
     linger_credit_.value.store(next, std::memory_order::relaxed);
   }
 
+  // How often the calling thread has blocked on a CondVar, ever: for a Store's statistics.
+  static std::uint64_t BlockedWaits() { return blocked_waits_; }
+
   static void OnAction(const char*, const void*) {}
 
   template <class Condition>
@@ -150,6 +154,7 @@ struct StdSync {
   };
   static inline std::array<Credit, kAwaitSites> credit_;
   static inline Credit linger_credit_{kMaxLingerCredit};
+  static inline constinit thread_local std::uint64_t blocked_waits_ = 0;
 
   template <class T>
   static T YieldUntil(const Atomic<T>& word, T goal_mask, const orders::LoadOrder& order,

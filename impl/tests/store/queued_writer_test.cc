@@ -1,9 +1,13 @@
-// A write that waits behind another one: what it is told when the log fails meanwhile.
+// A write that waits behind another one: what it is told when the log fails meanwhile, and that
+// the statistics count it.
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -16,13 +20,47 @@ namespace {
 
 using stress::FileOperation;
 
+// HookedSync that also says when a thread is about to block.
+struct BlockingSync : HookedSync {
+  static inline std::function<void()> before_wait;
+  class CondVar : public StdSync::CondVar {
+   public:
+    void wait(Mutex& mutex) {
+      before_wait();
+      StdSync::CondVar::wait(mutex);
+    }
+  };
+};
+
+// Holds the group that it leads.
+class HoldingCallback final : public WriteCallback {
+ public:
+  Status Callback() override {
+    leads.Open();
+    goes_on.Pass();
+    return Status::OK();
+  }
+  bool AllowWriteBatching() const override { return true; }
+
+  Gate leads;
+  Gate goes_on;
+};
+
 class QueuedWriterTest : public StoreTest, public testing::WithParamInterface<stress::Mode> {
  protected:
-  using HookedStore = BasicStore<HookedSync>;
+  using HookedStore = BasicStore<BlockingSync>;
 
-  void SetUp() override {
+  ~QueuedWriterTest() override { Unhook(); }
+
+  static void Unhook() {
     HookedSync::on_action = [](std::string_view) {};
-    const StoreOptions options{.write_path = GetParam().options, .file_system = &disk_};
+    BlockingSync::before_wait = [] {};
+  }
+
+  void Begin(uint64_t max_log_bytes = 0) {
+    Unhook();
+    StoreOptions options{.write_path = GetParam().options, .file_system = &disk_};
+    options.write_path.max_log_bytes = max_log_bytes;
     const Status status = HookedStore::Open(options, kDirectory, &hooked_);
     ASSERT_TRUE(status.ok()) << status.ToString();
   }
@@ -32,6 +70,7 @@ class QueuedWriterTest : public StoreTest, public testing::WithParamInterface<st
 
 // It is queued before the rotation fails, and leads after it. Nothing of it is logged.
 TEST_P(QueuedWriterTest, ARotationThatFailsRefusesIt) {
+  Begin();
   ASSERT_TRUE(hooked_->Put({}, "a", "1").status.ok());
   // After those of the new log and the manifest: of the log that it takes the place of.
   disk_.InjectFault({.operation = FileOperation::kSync, .nth = 3});
@@ -47,13 +86,53 @@ TEST_P(QueuedWriterTest, ARotationThatFailsRefusesIt) {
   };
   const Status failed = hooked_->Checkpoint();
   writer.join();
-  HookedSync::on_action = [](std::string_view) {};
+  Unhook();
   EXPECT_EQ(failed.error_number(), EIO);
   EXPECT_EQ(failed.file(), Log(1));
   EXPECT_EQ(told.code(), Code::kAborted) << told.ToString();
   EXPECT_EQ(told.error_number(), EIO);
   EXPECT_EQ(hooked_->Close().error_number(), EIO);
   EXPECT_TRUE(hooked_->Quiet());
+}
+
+TEST_P(QueuedWriterTest, OnceForEachWriteThatHadToSleep) {
+  Begin();
+  for (const char* key : {"a", "b", "c"}) {
+    ASSERT_TRUE(hooked_->Put(kSync, key, "1").status.ok());
+  }
+  EXPECT_EQ(hooked_->GetStats().waits, 0U) << "nobody was in the way";
+  HoldingCallback holding;
+  BlockingSync::before_wait = [&] { holding.goes_on.Open(); };
+  WriteBatch batch;
+  ASSERT_TRUE(batch.Put("a", "2").ok());
+  std::thread leader(
+      [&] { EXPECT_TRUE(hooked_->Write({.callback = &holding}, &batch).status.ok()); });
+  holding.leads.Pass();
+  EXPECT_TRUE(hooked_->Put({}, "b", "2").status.ok());
+  leader.join();
+  EXPECT_EQ(hooked_->GetStats().waits, 1U);
+}
+
+// The log is too large when the other write comes, and shorter once the first has taken the
+// checkpoint that it has made due.
+TEST_P(QueuedWriterTest, AStallIsAWait) {
+  Begin(/*max_log_bytes=*/100);
+  Gate stalled;
+  BlockingSync::before_wait = [&] { stalled.Open(); };
+  std::thread writer;
+  const std::thread::id here = std::this_thread::get_id();
+  HookedSync::on_action = [&](std::string_view action) {
+    if (action != "Write_Return" || std::this_thread::get_id() != here || writer.joinable()) {
+      return;
+    }
+    writer = std::thread([&] { EXPECT_TRUE(hooked_->Put({}, "b", "2").status.ok()); });
+    stalled.Pass();
+  };
+  EXPECT_TRUE(hooked_->Put({}, "a", std::string(200, '1')).status.ok());
+  writer.join();
+  Unhook();
+  EXPECT_EQ(hooked_->GetStats().waits, 1U);
+  EXPECT_EQ(hooked_->GetStats().checkpoints, 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryMode, QueuedWriterTest, testing::ValuesIn(stress::kModes),
