@@ -79,6 +79,21 @@ bellwether_add_mutant(
   AFTER "    Lead(&nonmem_write_thread_, w, &group);\n    if (group.status.Get().ok()) SetLastSequence(&group);"
   EXPECT "FAILED  . EveryMode/PastBugTest.Bug3641[A-Za-z]*/two_queues,")
 bellwether_add_mutant(
+  ${past} NAME past_3656 HEADER bellwether/write_path/write_path.h
+  BEFORE "    if (options_.two_write_queues) log_mutex_.lock();\n    WriteGroupToWAL(group);\n    if (options_.two_write_queues) log_mutex_.unlock();"
+  AFTER "    WriteGroupToWAL(group);"
+  EXPECT "FAILED  . EveryMode/PastBugTest.Bug3656[A-Za-z]*/two_queues,")
+bellwether_add_mutant(
+  ${past} NAME past_8746 HEADER bellwether/write_path/write_path.h
+  BEFORE "      status = log_->Sync();\n      if (status.ok()) Sync::OnAction"
+  AFTER "      if (options_.two_write_queues) log_mutex_.unlock();\n      status = log_->Sync();\n      if (options_.two_write_queues) log_mutex_.lock();\n      if (status.ok()) Sync::OnAction"
+  EXPECT "FAILED  . EveryMode/PastBugTest.Bug8746[A-Za-z]*/two_queues,")
+bellwether_add_mutant(
+  ${past} NAME past_7199 HEADER bellwether/write_path/write_path.h
+  BEFORE "    Lead(&nonmem_write_thread_, w, &group);"
+  AFTER "    log_mutex_.lock();\n    Lead(&nonmem_write_thread_, w, &group);\n    log_mutex_.unlock();"
+  EXPECT "FAILED  . EveryMode/PastBugTest.Bug7199[A-Za-z]*/two_queues,")
+bellwether_add_mutant(
   ${past} NAME past_6113 HEADER bellwether/write_thread/write_thread.h
   BEFORE "  if (options_.enable_pipelined_write) WaitForMemTableWriters();"
   AFTER ""
@@ -88,6 +103,11 @@ bellwether_add_mutant(
   BEFORE "    const SequenceNumber first = allocated_sequence_.Get() + 1;"
   AFTER "    const SequenceNumber first = LastSequence() + 1;"
   EXPECT "FAILED  . EveryMode/PastBugTest.Bug14313[A-Za-z]*/pipelined,")
+bellwether_add_mutant(
+  NAME past_10185 SOURCE ../storage/durable_watermark_test.cc LABELS negative HEADER bellwether/storage/wal_writer.h
+  BEFORE "    if (status.ok()) next_sequence_ = next;"
+  AFTER "    if (status.ok()) next_sequence_ = next;\n    if (status.ok()) synced_ = file_->size();"
+  EXPECT "FAILED  . DurableWatermark.NoPowerFailureLooksLikeCorruption")
 
 # A rotation that fails leaves the log without a word.
 bellwether_add_mutant(

@@ -5,7 +5,9 @@
 //   #4838           a leader whose callback fails takes the log away from its group
 //   #1730           a prepare in a group takes sequences
 //   #3641           the queue that only logs publishes as well
+//   #3656, #8746    the log is appended to, or synced, by two at once
 //   #6113           who needs all inserts done does not wait for those that are pending
+//   #7199           a mutex is taken twice by one thread
 //   #14313, #14864  the next write is numbered from what is published, not from what is allocated
 // For each CMakeLists.txt builds this file against a mutant that behaves so, which has to fail.
 
@@ -29,6 +31,35 @@ class PastBugTest : public WritePathTest {
       if (action == "InsertInto") gate->Pass();
       Count(action);
     };
+  }
+
+  // Somebody comes for the log, by the other queue if there is one, while `call` of it is under
+  // way. True if he gets in; else he blocks.
+  bool TwoAtTheLog(std::string_view call, const WriteOptions& options) {
+    Gate met;
+    std::atomic<int> inside = 0;
+    std::atomic<bool> two = false;
+    std::thread other;
+    HookedSync::before_blocking = [&] { met.Open(); };
+    log_.during = [&](std::string_view name) {
+      if (inside++ > 0) {
+        two = true;
+        met.Open();
+      } else if (name == call && !other.joinable()) {
+        other = std::thread([this] {
+          const TestBatch prepare{'p'};
+          EXPECT_TRUE(path_.Write({.disable_memtable = true}, &prepare).status.ok());
+        });
+        met.Pass();
+      }
+      --inside;
+    };
+    gate_.Open();
+    const TestBatch batch{'a'};
+    EXPECT_TRUE(path_.Write(options, &batch).status.ok());
+    other.join();
+    HookedSync::before_blocking = [] {};
+    return two;
   }
 };
 
@@ -77,6 +108,26 @@ TEST_P(PastBugTest, Bug3641OnlyWhoInsertsPublishes) {
   inserted.Open();
   Run();
   EXPECT_EQ(path_.LastSequence(), 1u);
+}
+
+TEST_P(PastBugTest, Bug3656NobodyAppendsBesideAnAppend) {
+  EXPECT_FALSE(TwoAtTheLog("AddRecord", {}));
+}
+
+TEST_P(PastBugTest, Bug8746NobodyAppendsBesideASync) {
+  EXPECT_FALSE(TwoAtTheLog("Sync", {.sync = true}));
+}
+
+// HookedSync::Mutex says so.
+TEST_P(PastBugTest, Bug7199NoMutexIsTakenTwice) {
+  gate_.Open();
+  log_.fail_record = "x";
+  const TestBatch a{'a'}, p{'p'}, x{'x'};
+  EXPECT_EQ(path_.Write({.sync = true}, &a).status.code(), Code::kOk);
+  EXPECT_EQ(path_.Write({.sync = true, .disable_memtable = true}, &p).status.code(), Code::kOk);
+  EXPECT_EQ(path_.Write({.disable_memtable = true}, &x).status.code(), Code::kUnknownOutcome);
+  EXPECT_EQ(path_.Write({}, &a).status.code(), Code::kAborted);
+  EXPECT_EQ(path_.Close().code(), Code::kIOError);
 }
 
 TEST_P(PastBugTest, Bug6113NoInsertIsPendingWhereNoWriteIsInFlight) {

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,18 +18,6 @@ namespace bellwether {
 namespace {
 
 using stress::FileOperation;
-
-// HookedSync that also says when a thread is about to block.
-struct BlockingSync : HookedSync {
-  static inline std::function<void()> before_wait;
-  class CondVar : public StdSync::CondVar {
-   public:
-    void wait(Mutex& mutex) {
-      before_wait();
-      StdSync::CondVar::wait(mutex);
-    }
-  };
-};
 
 // Holds the group that it leads.
 class HoldingCallback final : public WriteCallback {
@@ -48,17 +35,11 @@ class HoldingCallback final : public WriteCallback {
 
 class QueuedWriterTest : public StoreTest, public testing::WithParamInterface<stress::Mode> {
  protected:
-  using HookedStore = BasicStore<BlockingSync>;
+  using HookedStore = BasicStore<HookedSync>;
 
-  ~QueuedWriterTest() override { Unhook(); }
-
-  static void Unhook() {
-    HookedSync::on_action = [](std::string_view) {};
-    BlockingSync::before_wait = [] {};
-  }
+  ~QueuedWriterTest() override { HookedSync::Unhook(); }
 
   void Begin(uint64_t max_log_bytes = 0) {
-    Unhook();
     StoreOptions options{.write_path = GetParam().options, .file_system = &disk_};
     options.write_path.max_log_bytes = max_log_bytes;
     const Status status = HookedStore::Open(options, kDirectory, &hooked_);
@@ -86,7 +67,7 @@ TEST_P(QueuedWriterTest, ARotationThatFailsRefusesIt) {
   };
   const Status failed = hooked_->Checkpoint();
   writer.join();
-  Unhook();
+  HookedSync::Unhook();
   EXPECT_EQ(failed.error_number(), EIO);
   EXPECT_EQ(failed.file(), Log(1));
   EXPECT_EQ(told.code(), Code::kAborted) << told.ToString();
@@ -102,7 +83,7 @@ TEST_P(QueuedWriterTest, OnceForEachWriteThatHadToSleep) {
   }
   EXPECT_EQ(hooked_->GetStats().waits, 0U) << "nobody was in the way";
   HoldingCallback holding;
-  BlockingSync::before_wait = [&] { holding.goes_on.Open(); };
+  HookedSync::before_blocking = [&] { holding.goes_on.Open(); };
   WriteBatch batch;
   ASSERT_TRUE(batch.Put("a", "2").ok());
   std::thread leader(
@@ -118,7 +99,7 @@ TEST_P(QueuedWriterTest, OnceForEachWriteThatHadToSleep) {
 TEST_P(QueuedWriterTest, AStallIsAWait) {
   Begin(/*max_log_bytes=*/100);
   Gate stalled;
-  BlockingSync::before_wait = [&] { stalled.Open(); };
+  HookedSync::before_blocking = [&] { stalled.Open(); };
   std::thread writer;
   const std::thread::id here = std::this_thread::get_id();
   HookedSync::on_action = [&](std::string_view action) {
@@ -130,7 +111,7 @@ TEST_P(QueuedWriterTest, AStallIsAWait) {
   };
   EXPECT_TRUE(hooked_->Put({}, "a", std::string(200, '1')).status.ok());
   writer.join();
-  Unhook();
+  HookedSync::Unhook();
   EXPECT_EQ(hooked_->GetStats().waits, 1U);
   EXPECT_EQ(hooked_->GetStats().checkpoints, 1U);
 }

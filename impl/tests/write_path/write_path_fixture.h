@@ -23,10 +23,56 @@ namespace bellwether {
 
 using Code = Status::Code;
 
-// StdSync, with each action told to the test.
+// StdSync, with each action told to the test, and who is about to block.
 struct HookedSync : StdSync {
-  static inline std::function<void(std::string_view)> on_action;
+  static inline std::function<void(std::string_view)> on_action = [](std::string_view) {};
+  static inline std::function<void()> before_blocking = [] {};
   static inline bool patient = false;  // Linger waits for as long as it takes
+
+  static void Unhook() {
+    on_action = [](std::string_view) {};
+    before_blocking = [] {};
+    patient = false;
+  }
+
+  // Who takes it twice is told so, and goes on instead of waiting for himself.
+  class Mutex : public std::mutex {
+   public:
+    void lock() {
+      // Relaxed, so that nothing but the mutex itself orders who takes it.
+      if (owner_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+        ADD_FAILURE() << "a mutex is taken twice";
+        ++taken_again_;
+        return;
+      }
+      if (!try_lock()) {
+        before_blocking();
+        std::mutex::lock();
+      }
+      owner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+    }
+    void unlock() {
+      if (taken_again_ > 0) {
+        --taken_again_;
+        return;
+      }
+      owner_.store({}, std::memory_order_relaxed);
+      std::mutex::unlock();
+    }
+
+   private:
+    std::atomic<std::thread::id> owner_ = std::thread::id();
+    int taken_again_ = 0;
+  };
+
+  class CondVar : public StdSync::CondVar {
+   public:
+    void wait(Mutex& mutex) {
+      before_blocking();
+      StdSync::CondVar::wait(mutex);
+    }
+  };
+
   static void OnAction(const char* action, const void*) { on_action(action); }
   template <class Enough>
   static void Linger(const Enough& enough) {
@@ -68,6 +114,7 @@ class Gate {
 struct TestLog {
   Gate* gate = nullptr;                 // the first record passes it
   std::function<void()> before_second;  // pipelined: what the next group waits for, if anything
+  std::function<void(std::string_view)> during = [](std::string_view) {};  // a call, by its name
   std::vector<std::string> records;
   std::vector<SequenceNumber> firsts;
   std::string fail_record;
@@ -75,6 +122,7 @@ struct TestLog {
 
   template <class Group>
   Status AddRecord(SequenceNumber first, const Group& group) {
+    during("AddRecord");
     if (records.empty()) gate->Pass();
     if (records.size() == 1 && before_second) before_second();
     std::string record;
@@ -86,7 +134,9 @@ struct TestLog {
     return Status::OK();
   }
   Status Sync() {
+    during("Sync");
     if (fail_sync) return Status::IOError("sync failed", "000001.log", 9, EIO);
+    const std::lock_guard lock(mutex);
     if (!records.empty()) records.back() += '*';
     return Status::OK();
   }
@@ -173,7 +223,7 @@ class WritePathTest : public ::testing::TestWithParam<Mode> {
  protected:
   WritePathTest() {
     log_.gate = &gate_;
-    HookedSync::patient = false;
+    HookedSync::Unhook();
     HookedSync::on_action = [this](std::string_view action) { Count(action); };
   }
 
