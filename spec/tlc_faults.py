@@ -7,7 +7,7 @@ from tlc_text import EXPECTED_EXIT, INCOMPLETE, OK, SAFETY, row
 
 FAULT_MARK = "\\* The fault:"
 SMALLER = "Smaller"  # the module that spec/tlc writes for bounds smaller than a fault's own
-DIES = {EXPECTED_EXIT[name] for name in ("deadlock", "safety", "liveness")}
+DEATHS = {EXPECTED_EXIT[name] for name in ("deadlock", "safety", "liveness")}
 
 
 def without_fault(text):
@@ -171,13 +171,17 @@ def fault_bounds(name, entry):
     return Bounds.of(entry["module"], (SPEC / "bugs" / f"{name}.cfg").read_text())
 
 
+def dies(outcome):
+    return outcome.code in DEATHS and not outcome.has_no_value
+
+
 def judge_smaller(name, bounds, outcome):
     """A fault at bounds smaller than its own. Some are none: an assumption or an expression of the spec fails
     there; or the spec itself does, as its control shows."""
     what = f"fault {name} at {bounds.describe()}"
     if outcome.code == INCOMPLETE:
         return row(what, bounds.describe(), f"INCOMPLETE: {outcome.stopped}", outcome), INCOMPLETE
-    result = "it passes" if outcome.code == 0 else "it dies" if outcome.code in DIES else "no bounds for it"
+    result = "it passes" if outcome.code == 0 else "it dies" if dies(outcome) else "no bounds for it"
     return row(what, bounds.describe(), f"ok: {result}", outcome), OK
 
 

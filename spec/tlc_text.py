@@ -73,6 +73,7 @@ class Outcome:
     def __init__(self, job, code, lines, seconds):
         self.job = job
         self.code = tool_exit(code)
+        self.has_no_value = code == EVALUATION
         self.seconds = seconds
         self.error = next((line for line in lines if line.startswith("Error:")), "")
         self.stopped = "TLC was stopped"

@@ -53,7 +53,7 @@ Environment_two_exclusive(t) ==
 (* It waits for the memtable writers under a mutex that they take (as the DB mutex, RocksDB #3923). *)
 InsertInto_under_mutex(t) ==
   /\ pc[t] = "InsertInto"
-  /\ pc["SECOND"] # "WaitForMemTableWriters_AwaitState"
+  /\ \A f \in Frames : pc[f] # "WaitForMemTableWriters_AwaitState"
   /\ memtable' = memtable \cup {<<Me(t), sequence[t]>>}
   /\ Goto(t, "SetLastSequence")
   /\ cursor' = [cursor EXCEPT ![t] = NULL]

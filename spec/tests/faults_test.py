@@ -226,6 +226,7 @@ class Smallest(unittest.TestCase):
         for judge, code, result, earned in (
                 (tlc_faults.judge_smaller, 0, "ok: it passes", 0), (tlc_faults.judge_smaller, 12, "ok: it dies", 0),
                 (tlc_faults.judge_smaller, 10, "ok: no bounds for it", 0),
+                (tlc_faults.judge_smaller, tlc_text.EVALUATION, "ok: no bounds for it", 0),
                 (tlc_faults.judge_smaller, tlc_run.INCOMPLETE, "INCOMPLETE", 2),
                 (tlc_faults.judge_smaller_control, 0, "FAILED: its bounds are not the smallest", 12),
                 (tlc_faults.judge_smaller_control, 11, "ok: no bounds for it", 0),
