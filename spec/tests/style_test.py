@@ -78,6 +78,20 @@ class Bullets(unittest.TestCase):
         self.assertEqual(bullets_beside_definition("A ==\n  /\\ x\nB(t) == /\\ x\n        /\\ y\n"), ["B"])
 
 
+def without_blanks(text):
+    """The formula alone; what stays as it is, is left out."""
+    return re.sub(r"\s+", "", text).split("/\\UNCHANGED")[0]
+
+
+class Readme(unittest.TestCase):
+    def test_the_action_that_it_explains_is_that_of_the_spec(self):
+        explained = (SPEC / "README.md").read_text().split("    LinkOne(t) ==\n", 1)[1].split("\n\n", 1)[0]
+        formulas = "".join(re.split(r"\s{2,}", line.strip())[0] for line in explained.splitlines())
+        defined = texts()["WriteThread"].split("\nLinkOne(t) ==\n", 1)[1].split("\n\n", 1)[0]
+        self.assertEqual(without_blanks(formulas), without_blanks(defined))
+        self.assertGreater(defined.count("/\\"), 5)
+
+
 class Comments(unittest.TestCase):
     def test_every_action_says_what_it_is_and_what_others_see(self):
         spec = texts()

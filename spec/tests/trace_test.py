@@ -61,6 +61,12 @@ class Counterexamples(unittest.TestCase):
         self.assertEqual(error, "Deadlock reached.")
         self.assertIn("Write_Return", steps[-1])
 
+    def test_the_readme_shows_it_as_it_is(self):
+        shown = (SPEC / "README.md").read_text().split("     step | t1", 1)[1].split("\n\n", 1)[0].splitlines()
+        table = trace_table(self.outputs["lost_handoff_deadlock"].read_text())
+        cells = [[[cell.strip() for cell in line.split("|")] for line in lines[1:]] for lines in (shown, table)]
+        self.assertEqual(*cells)
+
     def test_who_waits_for_ever(self):
         steps, error = self.table("lost_handoff")
         self.assertEqual(error, "Temporal properties were violated.")
