@@ -26,12 +26,17 @@ std::string Repeat(const Mode& mode, uint32_t threads, uint64_t seed, std::strin
   return command;
 }
 
-// A mutant that few crashes show gets so many times the stores of the control.
-constexpr uint64_t kMoreForMutants = 10;
+// A mutant that few crashes show gets so many times the stores of the control. It ends with the
+// first that dies; which that is, with several threads, no seed says.
+constexpr uint64_t kMoreForMutants = 100;
+// Whether threads meet in a stall is up to the machine. A run in which something has not happened
+// yet goes on for so many times its stores.
+constexpr uint64_t kPatience = 20;
 
 struct CrashResult {
   ScenarioFigures figures;
   std::optional<Violation> violation;
+  uint64_t stores = 0;
   uint64_t seed = 0;  // of the last store
 };
 
@@ -41,8 +46,13 @@ CrashResult Crash(const Options& options, const Mode& mode, uint32_t threads,
   CrashResult result;
   Exercised::Reset();
   Progress progress(options.progress, "crash " + std::string(mode.name), "operations");
-  for (uint64_t i = 0; i < options.count && !result.violation; ++i) {
-    result.seed = options.seed + i;
+  const auto goes_on = [&] {
+    if (result.stores < options.count) return true;
+    return options.count >= kEnough && result.stores < kPatience * options.count &&
+           !Exercised::Missing(threads).empty();
+  };
+  for (; goes_on() && !result.violation; ++result.stores) {
+    result.seed = options.seed + result.stores;
     ReproduceCommand() = "bellwether_stress " + Repeat(mode, threads, result.seed, mutant);
     CrashScenario scenario(result.seed, mode.options, threads, MutantNamed(mutant));
     result.violation = scenario.Run(&result.figures);
@@ -51,8 +61,10 @@ CrashResult Crash(const Options& options, const Mode& mode, uint32_t threads,
   return result;
 }
 
-nlohmann::ordered_json Figures(const ScenarioFigures& figures, double seconds) {
+nlohmann::ordered_json Figures(const CrashResult& result, double seconds) {
+  const ScenarioFigures& figures = result.figures;
   nlohmann::ordered_json all = {{"operations", figures.writes},
+                                {"stores", result.stores},
                                 {"recovered", figures.recovered},
                                 {"dropped", figures.dropped},
                                 {"decided_later", figures.decided_later},
@@ -84,7 +96,7 @@ void RunCrash(const Options& options, Report* report) {
                     std::string(mode.name)};
       if (!options.mutant.empty()) row.what += ", mutant " + options.mutant;
       const CrashResult result = Crash(options, mode, threads, options.mutant);
-      row.figures = Figures(result.figures, stopwatch.Seconds());
+      row.figures = Figures(result, stopwatch.Seconds());
       if (result.violation) {
         ReportViolation(*result.violation, ExitCode::kDataLost,
                         Repeat(mode, threads, result.seed, options.mutant), &row, report);
@@ -110,8 +122,7 @@ void RunMutants(const Options& options, Report* report) {
       ReportRow row{"mutant " + std::string(mutant.name), Bounds(more, threads), "", {}};
       const Mode& mode = options.modes.front();
       const CrashResult result = Crash(more, mode, threads, mutant.name);
-      row.figures = Figures(result.figures, stopwatch.Seconds());
-      row.figures["stores"] = result.seed - options.seed + 1;
+      row.figures = Figures(result, stopwatch.Seconds());
       Options control = options;
       control.seed = result.seed;
       control.count = 1;
