@@ -88,6 +88,8 @@ def setup():
         command = [mvn, "-q", "-B", "-f", str(SPEC / "pom.xml"), "dependency:copy-dependencies",
                    f"-DoutputDirectory={JAR.parent}"]
         done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:  # A network fails for a moment now and then.
+            done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0 or not JAR.exists():
             reason = (done.stdout + done.stderr).strip().splitlines()
             raise Failure(f"{JAR}: mvn could not fetch it: {reason[0] if reason else 'no output'}")

@@ -1,5 +1,6 @@
 """Random behaviours for spec/tlc: workloads too large to search, in every mode, the same again for the same seed."""
 
+import os
 import re
 
 from tlc_faults import FAULT_MARK
@@ -25,6 +26,7 @@ def fault_of(name, entries):
 
 
 def sim_jobs(options, manifest):
+    """In a directory of this process alone: tests that run side by side simulate the same."""
     unknown = [mode for mode in options.modes if mode not in MODES.values()]
     if unknown:
         raise Failure(f"unknown mode '{unknown[0]}': {' '.join(MODES.values())}")
@@ -33,8 +35,8 @@ def sim_jobs(options, manifest):
         for name in manifest["sim"]:
             text = (SPEC / "mc" / f"{name}.cfg").read_text()
             text = re.sub(r"^  Options = .*$", f"  Options = {mode_options(mode)}", text, flags=re.M)
-            job = Job("sim", f"{mode}-{name}", module_path("bugs", "Faults") if fault else module_path("mc", "MC"), None,
-                      text=text + fault)
+            module = module_path("bugs", "Faults") if fault else module_path("mc", "MC")
+            job = Job(f"sim/{os.getpid()}", f"{mode}-{name}", module, None, text=text + fault)
             job.arguments = ["-simulate", f"num={options.num}", "-depth", str(DEPTH), "-seed", str(options.seed)]
             yield job
 

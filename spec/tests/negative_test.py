@@ -29,7 +29,7 @@ def start(*arguments, **environment):
 class BadInput(unittest.TestCase):
     def refused(self, word, *arguments, **environment):
         process = start(*arguments, **environment)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         self.assertEqual(process.returncode, 1, err)
         self.assertEqual(len(err.splitlines()), 1, err)
         self.assertIn(word, err)
@@ -117,7 +117,7 @@ class Manifest(unittest.TestCase):
         copy = Copy(self)
         copy.manifest.write_text(copy.manifest.read_text()[:-9])
         process = copy.start("list")
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         self.assertEqual((process.returncode, out, len(err.splitlines())), (1, "", 1), err)
         self.assertIn("manifest.json", err)
 
@@ -147,13 +147,13 @@ class Manifest(unittest.TestCase):
         text = copy.manifest.read_text().replace('"distinct": 138', '"distinct": 139')
         copy.manifest.write_text(text)
         process = copy.start("mc", "Serial2x1", "--update", JAVA_TOOL_OPTIONS="-Xmx8m")
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         self.assertEqual(process.returncode, 2, out + err)
         self.assertEqual(len(out.splitlines()), 1)
         self.assertIn("INCOMPLETE: not enough memory", out)
         self.assertEqual(copy.manifest.read_text(), text)
         process = copy.start("mc", "Serial2x1", "--update")
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         self.assertEqual(process.returncode, 0, out + err)
         self.assertEqual(json.loads(copy.manifest.read_text())["mc"]["Serial2x1"]["distinct"], 138)
 
@@ -183,7 +183,7 @@ class Interrupt(unittest.TestCase):
         self.wait_for(lambda: self.java(process.pid))
         for child in self.java(process.pid):
             os.kill(child, signal.SIGKILL)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         self.assertEqual((process.returncode, copy.manifest.read_text() == text), (2, True), err)
         self.assertIn("INCOMPLETE: TLC was stopped", out)
 
@@ -194,13 +194,14 @@ class Interrupt(unittest.TestCase):
         session = process.pid
         self.wait_for(lambda: self.java(session))
         os.kill(process.pid, signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         self.assertEqual(process.returncode, 2)
         self.wait_for(lambda: not self.java(session))
 
     def java(self, session):
-        out = subprocess.run(["ps", "-s", str(session), "-o", "pid=,comm="], capture_output=True, text=True).stdout
-        return [int(pid) for pid, name in map(str.split, out.splitlines()) if name == "java"]
+        """Those that run: of one that has ended a zombie may be left for a while."""
+        out = subprocess.run(["ps", "-s", str(session), "-o", "pid=,stat=,ucomm="], capture_output=True, text=True).stdout
+        return [int(pid) for pid, state, name in map(str.split, out.splitlines()) if name == "java" and state[0] != "Z"]
 
     def wait_for(self, condition):
         while not condition():
