@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -14,10 +15,13 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-std::string TestFile(const std::string& name) { return ::testing::TempDir() + name; }
+// Its own: the builds run their tests side by side.
+std::string TestFile(const std::string& name) {
+  return ::testing::TempDir() + "tool_report_test." + std::to_string(::getpid()) + "." + name;
+}
 
 TEST(Report, HoldsTheRowsAndTheFirstFailure) {
-  const std::string file = TestFile("tool_report_test.json");
+  const std::string file = TestFile("json");
   Report report("tool");
   report.Add({"what", "bounds", "ok", {{"states", 12}}});
   report.Fail(ExitCode::kDeadlock);
@@ -28,6 +32,7 @@ TEST(Report, HoldsTheRowsAndTheFirstFailure) {
     "ok": false, "exit": 11,
     "rows": [{"what": "what", "bounds": "bounds", "result": "ok", "figures": {"states": 12}}]})"));
   EXPECT_FALSE(std::filesystem::exists(file + ".tmp"));
+  EXPECT_TRUE(std::filesystem::remove(file));
 }
 
 TEST(Report, SaysThatItCannotBeWritten) {

@@ -1,5 +1,6 @@
 // The rings of a Trace: one for each thread, bounded, silent when nothing records.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
@@ -15,11 +16,14 @@ namespace {
 using Sync = TracingSync<WriteBatch>;
 
 std::string Written(const Trace& trace) {
-  const std::string path = ::testing::TempDir() + "trace_test.ndjson";
+  // Its own: the builds run their tests side by side.
+  const std::string path =
+      ::testing::TempDir() + "trace_test." + std::to_string(::getpid()) + ".ndjson";
   EXPECT_TRUE(TraceWriter(trace, {.enable_pipelined_write = true}, 7).WriteTo(path).ok());
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
+  EXPECT_EQ(::unlink(path.c_str()), 0);
   return text.str();
 }
 
