@@ -14,7 +14,7 @@ RACE = ("--scenario", "serial_2x1", "--mutant", "ExitAsBatchGroupLeader_Cas.succ
 
 
 def tool(*args):
-    return subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, timeout=300)
 
 
 class BadInput(unittest.TestCase):

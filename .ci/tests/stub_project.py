@@ -93,7 +93,7 @@ class StubProject(unittest.TestCase):
     def verify(self, *args, **options):
         return subprocess.run([os.path.join(self.root, "verify"), *args], text=True,
                               capture_output=True, check=False, env=self.environment(),
-                              cwd=options.pop("cwd", self.root), timeout=60, **options)
+                              cwd=options.pop("cwd", self.root), timeout=300, **options)
 
     def calls(self):
         if not os.path.exists(self.log):

@@ -11,7 +11,7 @@ TOOL = sys.argv.pop(1)
 
 
 def run(*arguments):
-    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=60,
+    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=300,
                           check=False)
 
 

@@ -15,7 +15,7 @@ TOOL = ""
 
 
 def run(*arguments):
-    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=300, check=False)
 
 
 class BadInput(unittest.TestCase):

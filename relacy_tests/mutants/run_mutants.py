@@ -35,7 +35,7 @@ BEGIN, END = "<!-- mutants: run_mutants.py --update writes this table -->", "<!-
 WEAKER = {"acq_rel": ("acquire", "release"), "acquire": ("relaxed",), "release": ("relaxed",),
           "seq_cst": ("acq_rel",), "relaxed": ()}
 DEATHS = (11, 12, 13)
-TIME_LIMIT = 100
+TIME_LIMIT = 400  # seconds of one exploration, which ends what hangs: the longest takes some ten
 MODES = ("serial", "parallel", "pipelined", "pipelined_parallel", "two_queues", "two_queues_parallel")
 MOST_SURVIVORS = 0.1  # of all mutants
 

@@ -13,7 +13,7 @@ TOOL = sys.argv.pop(1)
 
 
 def run(*arguments, **keywords):
-    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=120,
+    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=300,
                           **keywords)
 
 
@@ -103,7 +103,7 @@ class Interrupt(unittest.TestCase):
                     children = file.read().split()
                 time.sleep(0.01)
             tool.send_signal(signal.SIGINT)
-            tool.wait(timeout=60)
+            tool.wait(timeout=300)
             for child in children:
                 for _ in range(6000):
                     if not runs(child):

@@ -30,7 +30,7 @@ class Run:
             done = subprocess.run(
                 [sys.executable, str(BENCH), *arguments, "--tool", TOOL, *left,
                  "--directory", str(folder / "data")],
-                capture_output=True, text=True, check=False, timeout=240)
+                capture_output=True, text=True, check=False, timeout=300)
             self.code, self.out, self.errors = done.returncode, done.stdout, done.stderr
             self.left = {kind: path.read_text() for kind, path in files.items() if path.exists()}
             self.garbage = list((folder / "data").iterdir())
@@ -114,7 +114,7 @@ class Faults(unittest.TestCase):
             command = line.split("in an empty directory: ")[1].split()
             with tempfile.TemporaryDirectory() as folder:
                 command[command.index("DIRECTORY")] = folder
-                again = subprocess.run(command, capture_output=True, check=False, timeout=60)
+                again = subprocess.run(command, capture_output=True, check=False, timeout=300)
             self.assertEqual(again.returncode, 14)
 
     def test_bad_input_is_one_line_and_exit_code_1(self):
