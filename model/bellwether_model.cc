@@ -1,5 +1,6 @@
 // bellwether_model: explores the executable mirror of the spec.
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include "model/conform.h"
 #include "model/explorer.h"
 #include "model/mutants.h"
+#include "model/recovery_mutants.h"
 #include "model/tla_text.h"
 #include "model/tool_report.h"
 
@@ -46,6 +48,8 @@ constexpr auto kWriteOptions = std::to_array<WriteOption>({
      "commit", &Config::commits},
 });
 constexpr char kCloses[] = "--closes";
+constexpr char kProcess[] = "process";
+constexpr char kPower[] = "power";
 
 struct ExploreOptions {
   std::string mode = "serial";
@@ -60,6 +64,9 @@ struct ExploreOptions {
   int batch_count = 1;
   bool wal_errors = false;
   bool memtable_errors = false;
+  int readers = 0;
+  int crashes = 0;
+  std::vector<std::string> crash_kinds = {kProcess, kPower};
   std::string mutant;
   std::string states_file;
   std::string edges_file;
@@ -97,6 +104,15 @@ void AddOptions(CLI::App& command, ExploreOptions& o) {
       ->check(CLI::Range(1, 8));
   command.add_flag("--wal-errors", o.wal_errors, "the log may fail");
   command.add_flag("--memtable-errors", o.memtable_errors, "the memtable may fail");
+  command.add_option("--readers", o.readers, "threads that read, once in the life of a store")
+      ->check(CLI::Range(0, static_cast<int>(kMaxReaders)));
+  command.add_option("--crashes", o.crashes, "how often the store goes down, at any step")
+      ->check(CLI::Range(0, static_cast<int>(kMaxCrashes)));
+  command
+      .add_option("--crash-kinds", o.crash_kinds,
+                  "process: what is in the page cache stays; power: what is synced")
+      ->delimiter(',')
+      ->check(CLI::IsMember({kProcess, kPower}));
   command.add_option("--states", o.states_file, "write the distinct states, one a line");
   command.add_option("--edges", o.edges_file,
                      "write the edges, one a line: source, action, target; states by line number");
@@ -161,6 +177,26 @@ bool CheckWrites(const Config& config) {
   return true;
 }
 
+bool Recovers(const Config& config) { return config.readers > 0 || config.crashes > 0; }
+
+// False, which was said, if the spec has no crash or reader in such a workload.
+bool AddRecovery(const ExploreOptions& o, Config* config) {
+  const auto has = [&](const char* kind) {
+    return std::find(o.crash_kinds.begin(), o.crash_kinds.end(), kind) != o.crash_kinds.end();
+  };
+  config->readers = static_cast<uint8_t>(o.readers);
+  config->crashes = static_cast<uint8_t>(o.crashes);
+  config->process_crashes = has(kProcess);
+  config->power_losses = has(kPower);
+  const bool writes_only =
+      o.closes.empty() && o.checkpointers.empty() && o.max_log == 0 && config->disable_wal.empty();
+  if (writes_only || !Recovers(*config)) return true;
+  PrintError(kTool,
+             "--readers and --crashes: the spec has neither beside --closes, --checkpointers, "
+             "--max-log or --disable-wal; leave one of them out");
+  return false;
+}
+
 // Nothing to return means that there is no such workload, which was said.
 std::optional<Config> MakeConfig(const ExploreOptions& o) {
   Config config;
@@ -182,15 +218,18 @@ std::optional<Config> MakeConfig(const ExploreOptions& o) {
     if (!AddWrites(option.flag, o.writes_with[i], config, &(config.*option.set))) return {};
   }
   if (!CheckWrites(config)) return {};
+  if (!AddRecovery(o, &config)) return {};
   return config;
 }
 
-ApplyFunction FindMutant(const std::string& name) {
-  if (name.empty()) return Apply;
-  for (const Mutant& mutant : kMutants) {
-    if (mutant.name == name) return mutant.apply;
+// The mutant of that name among `mutants`; null, which was said, if there is none.
+template <class Mutants>
+const typename Mutants::value_type* FindMutant(const Mutants& mutants, const std::string& name,
+                                               const char* file) {
+  for (const auto& mutant : mutants) {
+    if (mutant.name == name) return &mutant;
   }
-  PrintError(kTool, "--mutant: there is no mutant " + name + "; they stand in model/mutants.h");
+  PrintError(kTool, "--mutant: there is no mutant " + name + "; they stand in " + file);
   return nullptr;
 }
 
@@ -209,20 +248,28 @@ std::string Bounds(const ExploreOptions& o) {
   if (o.batch_count != 1) bounds += " batch count " + std::to_string(o.batch_count);
   if (o.wal_errors) bounds += " wal errors";
   if (o.memtable_errors) bounds += " memtable errors";
+  if (o.readers > 0) bounds += " readers " + std::to_string(o.readers);
+  if (o.crashes > 0) {
+    bounds += " crashes " + std::to_string(o.crashes) + " (" +
+              CLI::detail::join(o.crash_kinds, ", ") + ")";
+  }
   if (!o.mutant.empty()) bounds += " mutant " + o.mutant;
   return bounds;
 }
 
 void PrintStep(int number, const Edge& edge) {
-  const std::string frame =
-      edge.step.thread == kSecondPlace ? "second Writer" : TlaThread(edge.step.thread);
+  const Step step = edge.step;
+  std::string frame = step.thread == kSecondPlace ? "second Writer" : TlaThread(step.thread);
+  // Of a reader its number; a crash and recovery are of no thread.
+  if (step.action == Action::GetSnapshot || step.action == Action::Get) frame[0] = 'r';
+  if (step.action >= Action::Crash && step.action <= Action::Recover) frame = "store";
   std::fprintf(stderr, "%4d %s %s\n", number, frame.c_str(),
-               std::string(ActionName(edge.step.action)).c_str());
+               std::string(ActionName(step.action)).c_str());
 }
 
 // The behaviour that leads to the violation, its last state, and the search that finds it again.
-void PrintCounterexample(const Config& config, const Explorer& explorer,
-                         const std::string& command) {
+template <class E>
+void PrintCounterexample(const Config& config, const E& explorer, const std::string& command) {
   int number = 0;
   for (const Edge& edge : explorer.counterexample()) PrintStep(++number, edge);
   const uint32_t last =
@@ -244,7 +291,8 @@ bool WriteFile(const std::string& file, Print&& print) {
   return false;
 }
 
-bool Dump(const ExploreOptions& o, const Config& config, const Explorer& explorer) {
+template <class E>
+bool Dump(const ExploreOptions& o, const Config& config, const E& explorer) {
   const auto count = static_cast<uint32_t>(explorer.distinct());
   return WriteFile(o.states_file,
                    [&](std::ostream& stream) {
@@ -261,37 +309,34 @@ bool Dump(const ExploreOptions& o, const Config& config, const Explorer& explore
 }
 
 // The result in words; a failure sets the report's exit code.
-std::string Judge(Explorer::Outcome outcome, const Explorer& explorer, uint64_t limit,
+std::string Judge(SearchOutcome outcome, std::string_view violated, uint64_t limit,
                   Report* report) {
   switch (outcome) {
-    case Explorer::Outcome::kComplete:
+    case SearchOutcome::kComplete:
       return "COMPLETE";
-    case Explorer::Outcome::kLimit:
+    case SearchOutcome::kLimit:
       report->Fail(ExitCode::kIncomplete);
       return "INCOMPLETE: more than " + std::to_string(limit) + " distinct states";
-    case Explorer::Outcome::kDeadlock:
+    case SearchOutcome::kDeadlock:
       report->Fail(ExitCode::kDeadlock);
       return "FAILED: deadlock";
-    case Explorer::Outcome::kViolation:
+    case SearchOutcome::kViolation:
       break;
   }
   report->Fail(ExitCode::kSafety);
-  return "FAILED: violates " + std::string(explorer.violated());
+  return "FAILED: violates " + std::string(violated);
 }
 
-int Explore(const ExploreOptions& o, const std::string& command) {
-  const std::optional<Config> config = MakeConfig(o);
-  const ApplyFunction apply = FindMutant(o.mutant);
-  if (!config || apply == nullptr) return static_cast<int>(ExitCode::kUsage);
-
+// Searches, and reports what was found.
+template <class E>
+int Search(const ExploreOptions& o, const Config& config, E& explorer, const std::string& command) {
   Report report(kTool);
   Progress progress(o.progress, "model " + Bounds(o), "states");
-  Explorer explorer(*config, apply);
   const Stopwatch stopwatch;
-  const Explorer::Outcome outcome =
+  const SearchOutcome outcome =
       explorer.Run(o.limit, [&](uint64_t states) { progress.Update(states); });
   const double seconds = stopwatch.Seconds();
-  const std::string result = Judge(outcome, explorer, o.limit, &report);
+  const std::string result = Judge(outcome, explorer.violated(), o.limit, &report);
   const double rate = static_cast<double>(explorer.distinct()) / seconds;
 
   std::printf("%s: %s: %llu distinct states, %llu generated, depth %llu, %.3f s, %.0f states/s\n",
@@ -308,11 +353,34 @@ int Explore(const ExploreOptions& o, const std::string& command) {
                {"seconds", seconds},
                {"states_per_second", rate}},
               o.mode});
-  if (!explorer.violated().empty()) PrintCounterexample(*config, explorer, command);
-  if (outcome == Explorer::Outcome::kComplete && !Dump(o, *config, explorer)) {
+  if (!explorer.violated().empty()) PrintCounterexample(config, explorer, command);
+  if (outcome == SearchOutcome::kComplete && !Dump(o, config, explorer)) {
     report.Fail(ExitCode::kUsage);
   }
   return report.Finish(o.json_file);
+}
+
+int Explore(const ExploreOptions& o, const std::string& command) {
+  const std::optional<Config> config = MakeConfig(o);
+  if (!config) return static_cast<int>(ExitCode::kUsage);
+  if (Recovers(*config)) {
+    DistortFunction distort = nullptr;
+    if (!o.mutant.empty()) {
+      const auto* mutant = FindMutant(kStoreMutants, o.mutant, "model/recovery_mutants.h");
+      if (mutant == nullptr) return static_cast<int>(ExitCode::kUsage);
+      distort = mutant->distort;
+    }
+    RecoveryExplorer explorer(*config, distort);
+    return Search(o, *config, explorer, command);
+  }
+  ApplyFunction apply = Apply;
+  if (!o.mutant.empty()) {
+    const auto* mutant = FindMutant(kMutants, o.mutant, "model/mutants.h");
+    if (mutant == nullptr) return static_cast<int>(ExitCode::kUsage);
+    apply = mutant->apply;
+  }
+  Explorer explorer(*config, apply);
+  return Search(o, *config, explorer, command);
 }
 
 struct ConformOptions {

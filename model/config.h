@@ -79,6 +79,11 @@ struct Config {
   uint8_t batch_count = 1;          // operations in every batch
   bool wal_errors = false;
   bool memtable_errors = false;
+  // Of the store around the write path: see recovery_model.h.
+  uint8_t readers = 0;  // each reads once in the life of a store
+  uint8_t crashes = 0;  // how often it goes down
+  bool process_crashes = true;
+  bool power_losses = true;
 
   bool Parallel() const {
     return mode == Mode::kParallel || mode == Mode::kPipelinedParallel ||

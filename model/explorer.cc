@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/properties.h"
+#include "model/recovery_model.h"
 #include "model/write_path_model.h"
 
 namespace bellwether::model {
@@ -12,6 +13,7 @@ namespace bellwether::model {
 namespace {
 
 // Of the bytes: two states are equal exactly when those are.
+template <class State>
 uint32_t Hash(const State& state) {
   constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15ull;
   uint64_t hash = kMultiplier;
@@ -25,21 +27,26 @@ uint32_t Hash(const State& state) {
   return static_cast<uint32_t>(hash);
 }
 
-bool Equal(const State& a, const State& b) { return std::memcmp(&a, &b, sizeof(State)) == 0; }
+template <class State>
+bool Equal(const State& a, const State& b) {
+  return std::memcmp(&a, &b, sizeof(State)) == 0;
+}
 
 constexpr uint64_t kStatesBetweenProgress = 4096;
 
 }  // namespace
 
-Explorer::Outcome Explorer::Run(uint64_t limit, const std::function<void(uint64_t)>& on_progress) {
+template <class Steps>
+SearchOutcome BasicExplorer<Steps>::Run(uint64_t limit,
+                                        const std::function<void(uint64_t)>& on_progress) {
   slots_.assign(1024, {});
-  taken_.assign(kActions.size(), 0);
-  const State initial = Initial(config_);
+  taken_.assign(kActionCount, 0);
+  const State initial = steps_.Initial();
   Insert(initial, kNone, {});
   generated_ = 1;
   uint64_t level_end = 1;  // states below it are at most `depth_` deep
   depth_ = 1;
-  violated_ = FirstViolated(config_, initial);
+  violated_ = FirstViolated(steps_.config(), initial);
   if (!violated_.empty()) return Outcome::kViolation;
   for (uint32_t index = 0; index < states_.size(); index++) {
     if (index == level_end) {
@@ -49,7 +56,7 @@ Explorer::Outcome Explorer::Run(uint64_t limit, const std::function<void(uint64_
     if (index % kStatesBetweenProgress == 0) on_progress(states_.size());
     const uint64_t generated_before = generated_;
     if (!Expand(index)) return Outcome::kViolation;
-    if (generated_ == generated_before && !IsFinal(config_, states_[index])) {
+    if (generated_ == generated_before && !steps_.IsFinal(states_[index])) {
       violated_ = "deadlock";
       counterexample_ = PathTo(index);
       return Outcome::kDeadlock;
@@ -59,30 +66,30 @@ Explorer::Outcome Explorer::Run(uint64_t limit, const std::function<void(uint64_
   return Outcome::kComplete;
 }
 
-bool Explorer::Expand(uint32_t index) {
+template <class Steps>
+bool BasicExplorer<Steps>::Expand(uint32_t index) {
   const State source = states_[index];
-  State next = source;
-  for (const uint8_t thread : frames_) {
-    for (const ActionInfo& info : kActions) {
-      if (!apply_(config_, info.action, thread, &next)) continue;
-      generated_++;
-      taken_[static_cast<size_t>(info.action)]++;
-      const size_t known = states_.size();
-      const uint32_t target = Insert(next, index, {info.action, thread});
-      violated_ = FirstViolated(config_, source, next);
-      if (violated_.empty() && target == known) violated_ = FirstViolated(config_, next);
-      if (!violated_.empty()) {
-        counterexample_ = PathTo(index);
-        counterexample_.push_back({index, {info.action, thread}, target});
-        return false;
-      }
-      next = source;
-    }
-  }
-  return true;
+  steps_.ForEach(source, [&](Action action, uint8_t thread, const State& next) {
+    if (violated_.empty()) Take(index, source, {action, thread}, next);
+  });
+  return violated_.empty();
 }
 
-size_t Explorer::SlotOf(const State& state, uint32_t hash) const {
+template <class Steps>
+void BasicExplorer<Steps>::Take(uint32_t index, const State& source, Step step, const State& next) {
+  generated_++;
+  taken_[static_cast<size_t>(step.action)]++;
+  const size_t known = states_.size();
+  const uint32_t target = Insert(next, index, step);
+  violated_ = FirstViolated(steps_.config(), source, next);
+  if (violated_.empty() && target == known) violated_ = FirstViolated(steps_.config(), next);
+  if (violated_.empty()) return;
+  counterexample_ = PathTo(index);
+  counterexample_.push_back({index, step, target});
+}
+
+template <class Steps>
+size_t BasicExplorer<Steps>::SlotOf(const State& state, uint32_t hash) const {
   const size_t mask = slots_.size() - 1;
   size_t slot = hash & mask;
   while (slots_[slot].index != kNone &&
@@ -92,7 +99,8 @@ size_t Explorer::SlotOf(const State& state, uint32_t hash) const {
   return slot;
 }
 
-uint32_t Explorer::Insert(const State& state, uint32_t parent, Step step) {
+template <class Steps>
+uint32_t BasicExplorer<Steps>::Insert(const State& state, uint32_t parent, Step step) {
   const uint32_t hash = Hash(state);
   Slot& slot = slots_[SlotOf(state, hash)];
   if (slot.index != kNone) return slot.index;
@@ -104,7 +112,8 @@ uint32_t Explorer::Insert(const State& state, uint32_t parent, Step step) {
   return index;
 }
 
-void Explorer::Grow() {
+template <class Steps>
+void BasicExplorer<Steps>::Grow() {
   std::vector<Slot> grown(slots_.size() * 2);
   const size_t mask = grown.size() - 1;
   for (const Slot& old : slots_) {
@@ -116,7 +125,8 @@ void Explorer::Grow() {
   slots_ = std::move(grown);
 }
 
-std::vector<Edge> Explorer::PathTo(uint32_t index) const {
+template <class Steps>
+std::vector<Edge> BasicExplorer<Steps>::PathTo(uint32_t index) const {
   std::vector<Edge> path;
   for (; origins_[index].parent != kNone; index = origins_[index].parent) {
     path.push_back({origins_[index].parent, origins_[index].step, index});
@@ -125,17 +135,16 @@ std::vector<Edge> Explorer::PathTo(uint32_t index) const {
   return path;
 }
 
-void Explorer::ForEachEdge(const std::function<void(const Edge&)>& visit) const {
+template <class Steps>
+void BasicExplorer<Steps>::ForEachEdge(const std::function<void(const Edge&)>& visit) const {
   for (uint32_t index = 0; index < states_.size(); index++) {
-    State next = states_[index];
-    for (const uint8_t thread : frames_) {
-      for (const ActionInfo& info : kActions) {
-        if (!apply_(config_, info.action, thread, &next)) continue;
-        visit({index, {info.action, thread}, slots_[SlotOf(next, Hash(next))].index});
-        next = states_[index];
-      }
-    }
+    steps_.ForEach(states_[index], [&](Action action, uint8_t thread, const State& next) {
+      visit({index, {action, thread}, slots_[SlotOf(next, Hash(next))].index});
+    });
   }
 }
+
+template class BasicExplorer<PathSteps>;
+template class BasicExplorer<RecoverySteps>;
 
 }  // namespace bellwether::model

@@ -21,7 +21,8 @@
 
 namespace bellwether::model {
 
-// A step that the search took: which action, by which thread.
+// A step that the search took: which action, by which thread; of the store's actions: by which
+// reader, or which of the ways in which it can be taken.
 struct Step {
   Action action;
   uint8_t thread;
@@ -33,12 +34,48 @@ struct Edge {
   uint32_t target;
 };
 
-class Explorer {
- public:
-  enum class Outcome { kComplete, kLimit, kDeadlock, kViolation };
+enum class SearchOutcome { kComplete, kLimit, kDeadlock, kViolation };
 
-  explicit Explorer(const Config& config, ApplyFunction apply = Apply)
+// The steps of the write path.
+class PathSteps {
+ public:
+  using State = model::State;
+
+  explicit PathSteps(const Config& config, ApplyFunction apply = Apply)
       : config_(config), frames_(Frames(config)), apply_(apply) {}
+
+  const Config& config() const { return config_; }
+  State Initial() const { return model::Initial(config_); }
+  bool IsFinal(const State& s) const { return model::IsFinal(config_, s); }
+
+  // Calls visit(action, thread, next) for each step from `source`.
+  template <class Visit>
+  void ForEach(const State& source, const Visit& visit) const {
+    State next = source;
+    for (const uint8_t thread : frames_) {
+      for (const ActionInfo& info : kActions) {
+        if (!apply_(config_, info.action, thread, &next)) continue;
+        visit(info.action, thread, next);
+        next = source;
+      }
+    }
+  }
+
+ private:
+  const Config config_;
+  const Sequence<uint8_t, kFrames> frames_;
+  const ApplyFunction apply_;
+};
+
+// Of PathSteps, or of RecoverySteps (recovery_model.h).
+template <class Steps>
+class BasicExplorer {
+ public:
+  using Outcome = SearchOutcome;
+  using State = typename Steps::State;
+
+  template <class... Mutant>
+  explicit BasicExplorer(const Config& config, Mutant... mutant) : steps_(config, mutant...) {}
 
   // Searches until every reachable state is known, a property is violated, a state that is not
   // final has no step, or more than `limit` distinct states were found. `on_progress` is called now
@@ -86,10 +123,10 @@ class Explorer {
   std::vector<Edge> PathTo(uint32_t index) const;
   // Takes every step of state `index`; false if a property does not hold in what it leads to.
   bool Expand(uint32_t index);
+  // One of these steps, which leads to `next`.
+  void Take(uint32_t index, const State& source, Step step, const State& next);
 
-  const Config config_;
-  const Sequence<uint8_t, kFrames> frames_;
-  const ApplyFunction apply_;
+  const Steps steps_;
   std::vector<State> states_;
   std::vector<Origin> origins_;
   std::vector<Slot> slots_;  // open addressing, a power of two
@@ -99,5 +136,9 @@ class Explorer {
   std::string_view violated_;
   std::vector<Edge> counterexample_;
 };
+
+class RecoverySteps;
+using Explorer = BasicExplorer<PathSteps>;
+using RecoveryExplorer = BasicExplorer<RecoverySteps>;
 
 }  // namespace bellwether::model

@@ -7,13 +7,13 @@ For each configuration NAME of spec/manifest.json (without names, of each mode 2
 --nightly, all) the constants are read from its .cfg and given to the explorer; `spec/tlc dump` and
 `bellwether_model explore` each write their states, one a line, and their edges, `source action target`
 by line numbers of the states. Both are compared as sets, exactly, so configurations with SYMMETRY or a
-CONSTRAINT are left out, and those of other modules than MC (crashes and recovery), which the model does not have. The
-first difference is printed in the spec's words.
+CONSTRAINT are left out. The first difference is printed in the spec's words.
 
 Exit codes: 0 the same, 1 usage or set-up, 2 interrupted, 12 a difference.
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -27,6 +27,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SPEC = ROOT / "spec"
 OK, USAGE, INCOMPLETE, SAFETY = 0, 1, 2, 12
+MODULES = ("MC", "MCRecovery")  # whose configurations are compared
 MODES = {  # the RocksDB options that are on
     frozenset(): "serial",
     frozenset(["allow_concurrent_memtable_write"]): "parallel",
@@ -70,12 +71,12 @@ def named_writes(name, tla_text, threads, writes):
     """The writes of the operator `name`, as the explorer names them: t1.1, t2.1."""
     definition = re.search(rf"^{name}\s*==\s*(.+?)\s*$", tla_text, re.MULTILINE)
     if definition is None:
-        raise SetUpError(f"spec/mc/MC.tla does not define {name} on one line")
+        raise SetUpError(f"no module of spec/mc defines {name} on one line")
     if definition[1] == "AllWrites":
         return [f"{thread}.{k}" for thread in threads for k in range(1, writes + 1)]
     pairs = re.findall(r"<<\s*(t\d+)\s*,\s*(\d+)\s*>>", definition[1])
     if not pairs and definition[1] != "{}":
-        raise SetUpError(f"spec/mc/MC.tla: {name} is neither AllWrites nor a set of <<thread, number>>")
+        raise SetUpError(f"spec/mc: {name} is neither AllWrites nor a set of <<thread, number>>")
     return [f"{thread}.{k}" for thread, k in pairs]
 
 
@@ -94,13 +95,17 @@ def explorer_flags(name):
             flags.append("--wal-errors")
         if constants["MemTableErrors"] == "TRUE":
             flags.append("--memtable-errors")
-        tla = (SPEC / "mc" / "MC.tla").read_text()
+        tla = "".join((SPEC / "mc" / f"{module}.tla").read_text() for module in MODULES)
         for constant, flag in WRITE_SETS.items():
             writes_of = named_writes(constants[constant], tla, threads, writes)
             flags += [flag, ",".join(writes_of)] if writes_of else []
         checkpointers = re.findall(r"t\d+", constants["Checkpointers"])
         flags += ["--checkpointers", ",".join(checkpointers)] if checkpointers else []
         flags += ["--max-log", constants["MaxLog"], "--stride-threshold", constants["StrideThreshold"]]
+        if "Crashes" in constants:  # of Recovery.tla
+            flags += ["--readers", str(len(re.findall(r"\w+", constants["Readers"]))),
+                      "--crashes", constants["Crashes"],
+                      "--crash-kinds", ",".join(re.findall(r"\w+", constants["CrashKinds"]))]
     except KeyError as missing:
         raise SetUpError(f"{path.relative_to(ROOT)}: {missing} is not known to model/parity.py") from None
     return flags
@@ -108,13 +113,14 @@ def explorer_flags(name):
 
 def comparable(name, entry):
     """With symmetry TLC's states are not all the states; what is unmeasured is too large to compare here."""
-    if entry["module"] != "MC" or entry["expect"] != "ok" or entry.get("set") == "unmeasured":
+    if entry["module"] not in MODULES or entry["expect"] != "ok" or entry.get("set") == "unmeasured":
         return False
     text = (SPEC / "mc" / f"{name}.cfg").read_text()
     return not re.search(r"^\s*(SYMMETRY|CONSTRAINT)\b", text, re.MULTILINE)
 
 
-CROSS_SECTION = re.compile(r"[A-Za-z]+(2x1|2x2|3x1)")  # of each mode; the mechanisms: tests/parity_test.py
+# Of each mode, and what goes down in some; the mechanisms, two crashes among them: tests/parity_test.py.
+CROSS_SECTION = re.compile(r"((?!\w*Crash)[A-Za-z]+(2x1|2x2|3x1)|(Parallel|Pipelined|TwoQueues)Crash2x1)")
 
 
 def chosen(names, nightly):
@@ -128,6 +134,27 @@ def chosen(names, nightly):
 
 
 # ---- the graphs
+
+
+@functools.lru_cache(maxsize=None)
+def of_threads(state, name):
+    """{thread: value} of the variable `name`, a function of the threads."""
+    return dict(pair.split(":>") for pair in variables(state)[name][1:-1].split("@@"))
+
+
+def step_of(action, source, target):
+    """Recovery.tla takes the steps of the write path as OpenStep and OpenEnvironment. Each moves the pc or the
+    cursor of the thread that takes it, and of no other; that pc names the step, or what the error hits."""
+    if action not in ("OpenStep", "OpenEnvironment"):
+        return action
+    pc, cursor, next_pc, next_cursor = (of_threads(s, name) for s in (source, target) for name in ("pc", "cursor"))
+    labels = {pc[t] for t in pc if (pc[t], cursor[t]) != (next_pc[t], next_cursor[t])}
+    if len(labels) != 1:
+        return action
+    label = labels.pop().strip('"')
+    if action == "OpenStep":
+        return label
+    return {"InsertInto": "MemTableError"}.get(label, "WalError")
 
 
 class Graph:
@@ -146,7 +173,8 @@ class Graph:
             fields = line.split()
             if len(fields) != 3 or not all(f.isdigit() and 0 < int(f) <= len(lines) for f in fields[::2]):
                 raise SetUpError(f"{who}'s edges, line {number}: not `source action target`: {line!r}")
-            self.edges.add((lines[int(fields[0]) - 1], fields[1], lines[int(fields[2]) - 1]))
+            source, target = (lines[int(fields[i]) - 1] for i in (0, 2))
+            self.edges.add((source, step_of(fields[1], source, target), target))
 
 
 def variables(state):

@@ -97,6 +97,13 @@ struct Sequence {
     return false;
   }
 
+  // The first n items. REQUIRES: n <= size.
+  constexpr Sequence Prefix(size_t n) const {
+    Sequence prefix;
+    for (size_t i = 0; i < n; i++) prefix.Append(items[i]);
+    return prefix;
+  }
+
   // The items of which `keep` is true, in their order.
   template <class Predicate>
   constexpr Sequence Select(Predicate&& keep) const {

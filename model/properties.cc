@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "model/write_path_model.h"
+#include "model/write_history.h"
 
 namespace bellwether::model {
 
@@ -158,55 +158,6 @@ bool INV_GROUP(const Config& config, const State& s) {
 
 bool INV_LIFETIME(const Config&, const State& s) { return s.lifetime_ok; }
 
-int EndSequence(const Config& config, const LogRecord& record) {
-  return record.first_sequence + Operations(config, record.writers) - 1;
-}
-
-int LogEnd(const Config& config, const State& s) {
-  return s.log.empty() ? 0 : EndSequence(config, s.log.last());
-}
-
-// Where a writer stands in the log.
-struct Place {
-  size_t record = 0;  // counted from 1
-  int sequence = 0;
-};
-
-// Calls visit(Place) for each place of w.
-template <class Visit>
-void ForEachPlace(const Config& config, const State& s, Pointer w, Visit&& visit) {
-  for (size_t i = 0; i < s.log.size; i++) {
-    int sequence = s.log[i].first_sequence;
-    for (const Pointer logged : s.log[i].writers) {
-      if (logged == w) visit(Place{i + 1, sequence});
-      if (config.Inserts(logged)) sequence += config.batch_count;
-    }
-  }
-}
-
-int CountPlaces(const Config& config, const State& s, Pointer w) {
-  int places = 0;
-  ForEachPlace(config, s, w, [&](Place) { places++; });
-  return places;
-}
-
-// Does `predicate` hold of every place of every write?
-template <class Predicate>
-bool AllPlaces(const Config& config, const State& s, Predicate&& predicate) {
-  bool all = true;
-  for (const Pointer w : AllWrites(config)) {
-    ForEachPlace(config, s, w, [&](Place place) { all = all && predicate(w, place); });
-  }
-  return all;
-}
-
-int Inserted(const State& s, Pointer w) { return At(s.memtable, w)[w.incarnation() - 1]; }
-
-bool Returned(const State& s, Pointer w) { return w.incarnation() <= At(s.outcome, w).size; }
-const Outcome& OutcomeOf(const State& s, Pointer w) {
-  return At(s.outcome, w)[w.incarnation() - 1];
-}
-
 // The memtable queue stands in the order of the log, without a hole.
 bool MemTableQueueIsInOrder(const Config& config, const State& s) {
   Pointer newer;
@@ -233,7 +184,7 @@ bool CommitsAreBehind(const Config& config, const State& s) {
 }
 
 bool INV_SEQUENCE(const Config& config, const State& s) {
-  if (s.allocated_sequence != LogEnd(config, s) || !CommitsAreBehind(config, s)) return false;
+  if (s.allocated_sequence != LastOf(config, s.log) || !CommitsAreBehind(config, s)) return false;
   int end = 0;
   for (const LogRecord& record : s.log) {
     if (record.first_sequence != end + 1) return false;
@@ -251,7 +202,12 @@ bool INV_SEQUENCE(const Config& config, const State& s) {
 }
 
 bool INV_PUBLISH(const Config& config, const State& s) {
-  return s.last_sequence <= LogEnd(config, s) && AllPlaces(config, s, [&](Pointer w, Place place) {
+  // What a checkpoint covers is published: its records are no longer needed.
+  for (size_t i = 0; i < s.checkpoint; i++) {
+    if (EndSequence(config, s.log[i]) > s.last_sequence) return false;
+  }
+  return s.last_sequence <= LastOf(config, s.log) &&
+         AllPlaces(config, s, [&](Pointer w, Place place) {
            return !config.Inserts(w) || place.sequence > s.last_sequence ||
                   Inserted(s, w) == place.sequence;
          });
@@ -268,18 +224,6 @@ bool INV_ATOMIC(const Config& config, const State& s) {
   });
 }
 
-bool Acknowledged(const Config& config, const State& s, Pointer w) {
-  bool holds = false;
-  ForEachPlace(config, s, w, [&](Place place) {
-    const bool inserted = place.sequence == OutcomeOf(s, w).sequence &&
-                          Inserted(s, w) == place.sequence &&
-                          place.sequence + config.batch_count - 1 <= s.last_sequence;
-    holds = holds ||
-            ((!config.Sync(w) || place.record <= s.synced) && (!config.Inserts(w) || inserted));
-  });
-  return holds;
-}
-
 // A path that was closed stays as it is, and is durable.
 bool StaysClosed(const Config& config, const State& s) {
   bool closed = false;
@@ -289,33 +233,22 @@ bool StaysClosed(const Config& config, const State& s) {
                (config.closes.Contains({t, k}) && OutcomeOf(s, {t, k}).status == WriteStatus::kOK);
     }
   }
-  return !closed || (s.synced == s.log.size && s.last_sequence == LogEnd(config, s) &&
+  return !closed || (s.synced == s.log.size && s.last_sequence == LastOf(config, s.log) &&
                      s.first_error == FirstError::kClose);
 }
 
 bool INV_ACK(const Config& config, const State& s) {
   const auto writes = AllWrites(config);
   return StaysClosed(config, s) && std::all_of(writes.begin(), writes.end(), [&](Pointer w) {
-           return !Returned(s, w) || OutcomeOf(s, w).status != WriteStatus::kOK ||
-                  Acknowledged(config, s, w);
+           return !Acknowledged(s, w) || AcknowledgementHolds(config, s, w);
          });
 }
 
 bool INV_STATUS(const Config& config, const State& s) {
-  for (const Pointer w : AllWrites(config)) {
-    if (!Returned(s, w)) continue;
-    const WriteStatus status = OutcomeOf(s, w).status;
-    if ((status == WriteStatus::kUnknownOutcome) != s.Failed(w)) return false;
-    const bool incomplete = status == WriteStatus::kIncomplete;
-    const bool callback_failed = !config.Logs(w) && !incomplete;
-    if ((status == WriteStatus::kCallbackFailed) != callback_failed) return false;
-    if (incomplete && !config.no_slowdown.Contains(w)) return false;
-    if (status == WriteStatus::kOK && config.pre_release_fails.Contains(w)) return false;
-    if (status == WriteStatus::kAborted && !Poisoned(s)) return false;
-    const bool unlogged = incomplete || callback_failed || status == WriteStatus::kAborted;
-    if (unlogged && CountPlaces(config, s, w) != 0) return false;
-  }
-  return true;
+  const auto writes = AllWrites(config);
+  return std::all_of(writes.begin(), writes.end(), [&](Pointer w) {
+    return !Returned(s, w) || StatusIsRight(config, s, w, Poisoned(s));
+  });
 }
 
 bool INV_QUIET(const Config& config, const State& s) {
@@ -327,7 +260,7 @@ bool INV_QUIET(const Config& config, const State& s) {
     return false;
   }
   return (Poisoned(s) && s.first_error != FirstError::kClose) ||
-         (s.last_sequence == s.allocated_sequence && s.allocated_sequence == LogEnd(config, s));
+         (s.last_sequence == s.allocated_sequence && s.allocated_sequence == LastOf(config, s.log));
 }
 
 constexpr auto kProperties = std::to_array<Property>({
@@ -336,8 +269,8 @@ constexpr auto kProperties = std::to_array<Property>({
     {"INV_SEQUENCE", INV_SEQUENCE},
     {"INV_PUBLISH", INV_PUBLISH},
     {"INV_ATOMIC", INV_ATOMIC},
-    {"INV_ACK", INV_ACK},
-    {"INV_STATUS", INV_STATUS},
+    {"INV_ACK", INV_ACK, false},
+    {"INV_STATUS", INV_STATUS, false},
     {"INV_LIFETIME", INV_LIFETIME},
     {"INV_QUIET", INV_QUIET},
 });

@@ -1,8 +1,11 @@
 #include "model/state.h"
 
+#include <map>
 #include <string_view>
 
+#include "model/recovery_state.h"
 #include "model/tla_text.h"
+#include "model/write_thread_model.h"
 
 namespace bellwether::model {
 
@@ -49,8 +52,8 @@ std::string Text(WriteStatus status) {
 }
 
 std::string Text(FirstError error) {
-  constexpr std::string_view kNames[] = {"OK", "WalError", "MemTableError", "PreReleaseError",
-                                         "Close"};
+  constexpr std::string_view kNames[] = {"OK",    "WalError", "MemTableError", "PreReleaseError",
+                                         "Close", "Crash"};
   return TlaString(kNames[static_cast<size_t>(error)]);
 }
 
@@ -59,6 +62,8 @@ std::string Text(const Outcome& outcome) {
 }
 
 std::string Text(const LogRecord& record);
+std::string Text(const Entry& entry);
+std::string Text(const LogFile& file);
 
 template <class T, size_t kCapacity>
 std::string Text(const Sequence<T, kCapacity>& sequence) {
@@ -111,51 +116,115 @@ std::string FailedText(const Config& config, const State& s) {
                 [&](Pointer w) -> std::string { return s.Failed(w) ? Text(w) : ""; });
 }
 
-}  // namespace
+std::string Text(Image image) {
+  constexpr std::string_view kNames[] = {"whole", "torn", "damaged"};
+  return TlaString(kNames[static_cast<size_t>(image)]);
+}
 
-std::string CanonicalText(const Config& config, const State& s) {
-  std::string text;
-  const auto variable = [&](std::string_view name, const std::string& value) {
-    text.append(text.empty() ? "/\\ " : " /\\ ").append(name).append(" = ").append(value);
-  };
+std::string Text(const Entry& entry) {
+  return "<<" + Text(entry.record) + "," + Text(entry.image) + ">>";
+}
+
+std::string Text(const LogFile& file) {
+  return "[cache|->" + Text(file.cache) + ",disk|->" + Text(file.disk) + ",uncut|->" +
+         Text(file.uncut) + "]";
+}
+
+std::string Text(RecoveryMode mode) {
+  return TlaString(mode == RecoveryMode::kPointInTime ? "point_in_time" : "tolerate_torn_tail");
+}
+
+// A function of the readers; value(r) is the text of its value.
+template <class Value>
+std::string ReadersText(const Config& config, Value&& value) {
+  Sequence<uint8_t, kMaxReaders> readers;
+  for (uint8_t r = 0; r < config.readers; r++) readers.Append(r);
+  if (readers.empty()) return "<<>>";
+  return TlaFunction(
+      readers, [](size_t r) { return std::string("r") + std::to_string(r + 1); }, value);
+}
+
+std::string FoundText(const Config& config, const FoundWrites& found) {
+  return TlaSet(AllWrites(config), [&](Pointer w) -> std::string {
+    return (At(found, w) >> (w.incarnation() - 1) & 1) != 0 ? Text(w) : "";
+  });
+}
+
+using Variables = std::map<std::string_view, std::string>;
+
+Variables PathVariables(const Config& config, const State& s) {
   const Places threads = Threads(config);
   const Places frames = WithSecond(config, threads);
   const Places places = AllPlaces(config);
-  const bool two_queues = config.TwoQueues();
-  if (two_queues) variable("allocated_sequence", Text(s.allocated_sequence));
-  variable("arrival", Text(s.arrival));
-  if (config.Stalls()) variable("checkpoint", Text(s.checkpoint));
-  variable("cursor", Text(frames, s.cursor));
-  variable("failed", FailedText(config, s));
-  variable("first_error", Text(s.first_error));
-  variable("group_leader", Text(frames, s.group_leader));
-  variable("group_size", Text(frames, s.group_size));
-  variable("group_status", Text(frames, s.group_status));
-  variable("incarnation", Text(frames, s.incarnation));
-  variable("last_sequence", Text(s.last_sequence));
-  variable("last_writer", Text(frames, s.last_writer));
-  variable("lifetime_ok", TlaBool(s.lifetime_ok));
-  variable("link_newer", Text(places, s.link_newer));
-  variable("link_older", Text(places, s.link_older));
-  variable("log", Text(s.log));
-  if (two_queues) {
-    variable("log_mutex", s.log_mutex == 0 ? "NULL" : TlaThread(s.log_mutex - 1u));
+  Variables variables = {
+      {"arrival", Text(s.arrival)},
+      {"cursor", Text(frames, s.cursor)},
+      {"failed", FailedText(config, s)},
+      {"first_error", Text(s.first_error)},
+      {"group_leader", Text(frames, s.group_leader)},
+      {"group_size", Text(frames, s.group_size)},
+      {"group_status", Text(frames, s.group_status)},
+      {"incarnation", Text(frames, s.incarnation)},
+      {"last_sequence", Text(s.last_sequence)},
+      {"last_writer", Text(frames, s.last_writer)},
+      {"lifetime_ok", TlaBool(s.lifetime_ok)},
+      {"link_newer", Text(places, s.link_newer)},
+      {"link_older", Text(places, s.link_older)},
+      {"log", Text(s.log)},
+      {"memtable", MemTableText(config, s)},
+      {"newest_memtable_writer", Text(s.newest_memtable_writer)},
+      {"newest_writer", Text(s.newest_writer)},
+      {"outcome", Text(threads, s.outcome)},
+      {"pc", Text(frames, s.pc)},
+      {"running", Text(frames, s.running)},
+      {"sequence", Text(frames, s.sequence)},
+      {"state", Text(frames, s.state)},
+      {"status", Text(frames, s.status)},
+      {"synced", Text(s.synced)},
+      {"tail_seen", Text(frames, s.tail_seen)},
+      {"write_group", Text(frames, s.write_group)},
+  };
+  if (config.TwoQueues()) {
+    variables["allocated_sequence"] = Text(s.allocated_sequence);
+    variables["log_mutex"] = s.log_mutex == 0 ? "NULL" : TlaThread(s.log_mutex - 1u);
+    variables["newest_nonmem_writer"] = Text(s.newest_nonmem_writer);
   }
-  variable("memtable", MemTableText(config, s));
-  variable("newest_memtable_writer", Text(s.newest_memtable_writer));
-  if (two_queues) variable("newest_nonmem_writer", Text(s.newest_nonmem_writer));
-  variable("newest_writer", Text(s.newest_writer));
-  variable("outcome", Text(threads, s.outcome));
-  variable("pc", Text(frames, s.pc));
-  if (config.Stalls()) variable("relief", Text(s.relief));
-  variable("running", Text(frames, s.running));
-  variable("sequence", Text(frames, s.sequence));
-  variable("state", Text(frames, s.state));
-  variable("status", Text(frames, s.status));
-  variable("synced", Text(s.synced));
-  variable("tail_seen", Text(frames, s.tail_seen));
-  variable("write_group", Text(frames, s.write_group));
+  if (config.Stalls()) {
+    variables["checkpoint"] = Text(s.checkpoint);
+    variables["relief"] = Text(s.relief);
+  }
+  return variables;
+}
+
+std::string Joined(const Variables& variables) {
+  std::string text;
+  for (const auto& [name, value] : variables) {
+    text.append(text.empty() ? "/\\ " : " /\\ ").append(name).append(" = ").append(value);
+  }
   return text;
+}
+
+}  // namespace
+
+std::string CanonicalText(const Config& config, const State& s) {
+  return Joined(PathVariables(config, s));
+}
+
+std::string CanonicalText(const Config& config, const RecoveryState& s) {
+  Variables variables = PathVariables(config, s.path);
+  variables["base"] = Text(s.base);
+  variables["crashes"] = Text(s.crashes);
+  variables["files"] = Text(s.files);
+  variables["found"] = Text(s.found);
+  variables["log_named"] = TlaBool(s.log_named);
+  variables["phase"] = s.open() ? TlaString("open") : Text(s.phase);
+  variables["recovery_mode"] = Text(s.recovery_mode);
+  variables["seen"] = ReadersText(config, [&](size_t r) {
+    const auto& keys = s.seen[r];
+    return TlaSequence(keys.size, [&](size_t key) { return FoundText(config, keys[key]); });
+  });
+  variables["snapshot"] = ReadersText(config, [&](size_t r) { return Text(s.snapshot[r]); });
+  return Joined(variables);
 }
 
 }  // namespace bellwether::model

@@ -40,7 +40,14 @@ enum class WriteStatus : uint8_t {
   kIncomplete,
 };
 
-enum class FirstError : uint8_t { kOK, kWalError, kMemTableError, kPreReleaseError, kClose };
+enum class FirstError : uint8_t {
+  kOK,
+  kWalError,
+  kMemTableError,
+  kPreReleaseError,
+  kClose,
+  kCrash,
+};
 
 // One record of the log.
 struct LogRecord {
@@ -57,6 +64,7 @@ struct Outcome {
 };
 
 inline constexpr size_t kMaxRecords = kMaxThreads * kMaxWrites;
+using Records = Sequence<LogRecord, kMaxRecords>;
 
 template <class T>
 using PerThread = std::array<T, kMaxThreads>;
@@ -89,7 +97,7 @@ struct State {
   Writers arrival;
   bool lifetime_ok = true;
 
-  Sequence<LogRecord, kMaxRecords> log;
+  Records log;
   uint8_t synced = 0;
   uint8_t allocated_sequence = 0;
   uint8_t relief = 0;

@@ -347,10 +347,9 @@ inline bool Apply(const Config& config, Action action, size_t t, State* s) {
 #include "model/actions.def"
 #undef BELLWETHER_ACTION
 #undef BELLWETHER_ENVIRONMENT_ACTION
-    case Action::ExitUnbatched:  // a label alone
+    default:  // a label alone, or an action of the store (recovery_model.h)
       return false;
   }
-  return false;
 }
 
 // Apply, or what stands in for it.

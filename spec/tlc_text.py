@@ -175,7 +175,7 @@ def canonical_state(label, unneeded=frozenset()):
 
 def dump_states_and_edges(path, unneeded=frozenset()):
     """From a dot dump: the distinct states, one a line, sorted; and the edges, one a line, sorted:
-    `source action target`, states by their line number. The stuttering of Done is no edge."""
+    `source action target`, states by their line number. The stuttering of a finished workload is no edge."""
     nodes, raw_edges = {}, set()
     with open(path, encoding="utf-8") as lines:
         for line in lines:
@@ -188,7 +188,7 @@ def dump_states_and_edges(path, unneeded=frozenset()):
         raise OSError(f"{len(nodes)} states, but {len(states)} texts: a variable that tells states apart is left out")
     number = {state: i + 1 for i, state in enumerate(states)}
     edges = {(number[nodes[source]], action, number[nodes[target]])
-             for source, target, action in raw_edges if action != "Done"}
+             for source, target, action in raw_edges if action not in ("Done", "OpenDone")}
     return ("".join(f"{state}\n" for state in states),
             "".join(f"{source} {action} {target}\n" for source, action, target in sorted(edges)))
 

@@ -25,7 +25,7 @@ FAULTS = ("group_over_cap sequence_gap publish_before_insert publish_by_operatio
           "error_truncates_log leads_too_early notify_forgotten crash_takes_acknowledged recovery_cuts_too_much "
           "crash_told_ok reads_past_last_sequence stalled_no_slowdown")
 PARITIES = ("Serial2x1 Serial2x2 Serial3x1 Parallel2x1 Parallel3x1 Pipelined2x1 Pipelined3x1 PipelinedParallel2x1 "
-            "TwoQueues2x1 TwoQueuesParallel2x1 Serial2x2StallClose")
+            "TwoQueues2x1 TwoQueuesParallel2x1 Serial2x2StallClose SerialCrash2x1")
 SKIP = "skip"
 RUN = f"run --mode {MODES} --directory build --seed {{seed}}"
 

@@ -47,6 +47,12 @@ class BadInput(unittest.TestCase):
         (("explore", "--pre-release-fails", "t9.1"), "t9.1"),
         (("explore", "--sync", "t1.1", "--disable-wal", "t1.1"), "t1.1"),
         (("explore", "--stride-threshold", "1"), "--stride-threshold"),
+        (("explore", "--readers", "3"), "--readers"),
+        (("explore", "--crashes", "3"), "--crashes"),
+        (("explore", "--crashes", "1", "--crash-kinds", "fire"), "fire"),
+        (("explore", "--crashes", "1", "--closes", "t1.1"), "--closes"),
+        (("explore", "--readers", "1", "--disable-wal", "t1.1"), "--disable-wal"),
+        (("explore", "--crashes", "1", "--mutant", "lost_hand_off"), "lost_hand_off"),
         (("explore", "--mutant", "no_such_mutant"), "no_such_mutant"),
         (("explore", "--states", "/no/such/directory/states"), "/no/such/directory/states"),
         (("explore", "--json", "/no/such/directory/report"), "/no/such/directory/report"),
@@ -96,6 +102,15 @@ class Results(unittest.TestCase):
                              "t3.1", "--stride-threshold", "2", "--writers", "3")
         self.assertEqual(row["bounds"], "serial 3x1 failing callback t1.1 callback alone t2.1 "
                                         "no memtable t3.1 stride 2")
+
+    def test_crashes_and_readers_are_in_the_bounds(self):
+        _, row = self.report("--writers", "2", "--readers", "1", "--crashes", "1", "--crash-kinds", "power")
+        self.assertEqual((row["result"], row["bounds"]), ("COMPLETE", "serial 2x1 readers 1 crashes 1 (power)"))
+
+    def test_a_lost_name_is_a_counterexample_of_two_crashes(self):
+        result, row = self.report("--writers", "2", "--sync", "t2.1", "--crashes", "2", "--mutant", "name_lost")
+        self.assertEqual((result.returncode, row["result"]), (12, "FAILED: violates CRASH_PREFIX"))
+        self.assertEqual(result.stderr.count(" store Crash\n"), 2)
 
     def test_a_limit_is_not_a_pass(self):
         result, row = self.report("--writers", "3", "--limit", "100")

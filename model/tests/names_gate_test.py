@@ -9,7 +9,7 @@ import unittest
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 GATE = os.path.join(ROOT, "model/names_gate.py")
-READ = ("model/actions.def", "spec/WritePath.tla", "impl/PORTING.md", "impl/bellwether/sync/sync.h")
+READ = ("model/actions.def", "spec/WritePath.tla", "spec/Recovery.tla", "impl/PORTING.md", "impl/bellwether/sync/sync.h")
 
 
 class NamesGate(unittest.TestCase):
@@ -53,6 +53,15 @@ class NamesGate(unittest.TestCase):
     def test_renamed_in_the_spec(self):
         self.change("spec/WritePath.tla", "LinkGroup_SetState", "LinkGroup_Set")
         self.assert_breach("LinkGroup_Set: in the spec", "LinkGroup_SetState: in model/actions.def, but not in the spec")
+
+    def test_renamed_in_recovery(self):
+        self.change("spec/Recovery.tla", "Recover_CutTail", "Recover_Cut")
+        self.assert_breach("Recover_Cut: in the spec (spec/Recovery.tla)",
+                           "Recover_CutTail: in model/actions.def, but not in the spec (spec/Recovery.tla)")
+
+    def test_missing_of_the_store(self):
+        self.change("model/actions.def", "STORE_ACTION(Get,", "STORE_ACTION(Find,")
+        self.assert_breach("Find: in model/actions.def", "Get: in the spec (spec/Recovery.tla), but not in model")
 
     def test_renamed_in_an_event(self):
         self.change("impl/bellwether/write_thread/memtable_writers.h", '"LinkGroup"', '"LinkGroups"')
