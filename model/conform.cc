@@ -1,15 +1,16 @@
 // The search. Compiled with the wide bounds (pointer.h).
 //
-// Forgetting. The model's state keeps the whole history, which a trace is too long for. What no
-// later action looks at is dropped (Forget): results, all records but the last, the number of each
-// write (its incarnation counts modulo kMaxWrites: a Writer that died so many writes ago is
-// dereferenced by nobody, INV_LIFETIME), and sequences count from the oldest that is still used.
-//
 // Order. Most events commute with all that other threads may do before them, or can happen at no
 // later time: such an event is taken as soon as it fits, and no other order is tried (IsUrgent says
 // which, and why). The others are tried in the order of the trace's lines; what was reached once is
 // not searched again. Which queue logs next is in the trace too (log_order.h): who is not due
-// waits.
+// waits. An event that fits neither now nor later (IsHopeless) ends the search of its order.
+//
+// Clock. An event happened after the thread's event before it was recorded, and before it was
+// recorded itself: the first search keeps to that. What it rejects is searched again without the
+// clock, which decides if that search ends soon: clocks of several cores may differ. What is told
+// is what the first one met: without the clock, a wrong value may find a place long after its time,
+// and what is blamed is an event that has none because of it.
 
 #include "model/conform.h"
 
@@ -17,26 +18,23 @@
 #include <unordered_set>
 #include <utility>
 
-#include "model/expected_event.h"
 #include "model/log_order.h"
+#include "model/replay.h"
 
 namespace bellwether::model {
 namespace {
 
-struct Node {
-  State state;
-  Config config;
-  Sequences sequences;
-  LogOrder::Taken taken = {};  // events of each thread
-  size_t total = 0;
-  const RecordedEvent* lost = nullptr;  // a return that does not fit, and fits at no later time
-  bool walked = false;                  // goes on without choices
-};
+using Fit = Replay::Fit;
 
-// Why an event does not fit: "not enabled", or what it says and what it had to say.
-struct Fit {
-  bool enabled = false;
-  std::string difference;  // empty: it fits
+// What the clocks of two cores may differ by, and a load may be early.
+constexpr uint64_t kClockNs = 1000;
+// How long, in actions tried, the search without the clock may be.
+constexpr uint64_t kWithoutClock = 1'000'000;
+
+struct Node {
+  Replay replay;
+  const RecordedEvent* hopeless = nullptr;  // the first one in the trace
+  bool walked = false;                      // goes on to the hopeless event, without choices
 };
 
 // What others have to do first may be missing: a state, or the end of who holds the log.
@@ -46,15 +44,59 @@ bool Waits(Action action) {
          action == Action::CompleteParallelMemTableWriter_AwaitState;
 }
 
+// May a thread that is at `pc` take the action, now or once others have done something?
+bool BelongsTo(Action pc, Action action) {
+  switch (action) {
+    case Action::WalError:
+      return pc == Action::WriteToWAL || pc == Action::WriteToWAL_Sync;
+    case Action::MemTableError:
+      return pc == Action::InsertInto;
+    default:
+      return pc == action;
+  }
+}
+
+// It touches only what belongs to its thread, or waits for what nobody takes back.
+bool IsLocal(Action action) {
+  switch (action) {
+    case Action::LinkOne:
+    case Action::LinkGroup:
+    case Action::WalError:
+    case Action::PreReleaseError:
+    case Action::Poison:
+    case Action::EnterAsBatchGroupLeader:
+    case Action::EnterAsBatchGroupLeader_Graft:
+    case Action::ExitAsBatchGroupLeader_Dummy:
+    case Action::ExitAsBatchGroupLeader:
+    case Action::EnterAsMemTableWriter:
+    case Action::ExitAsMemTableWriter:
+    case Action::EnterAsMemTableWriter_FirstError:
+    case Action::SetLastSequence_FirstError:
+    case Action::CompleteParallelMemTableWriter:
+    case Action::WriteToWAL_FirstError:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// Whether there is a place for the event at no later time either: its thread is elsewhere, which
+// nobody else changes; or what it says is not what only its thread touches.
+bool IsHopeless(const RecordedEvent& event, const Fit& fit, const State& state) {
+  if (!fit.enabled) return !BelongsTo(state.pc[event.thread], event.action);
+  return !fit.difference.empty() && IsLocal(event.action);
+}
+
 class Search {
  public:
-  Search(const RecordedTrace& trace, const Config& config, uint64_t limit,
+  Search(const RecordedTrace& trace, const Config& config, bool by_clock, uint64_t limit,
          const std::function<void(uint64_t)>& progress)
       : trace_(trace),
         log_order_(config, trace),
+        by_clock_(by_clock),
         limit_(limit),
         progress_(progress),
-        best_(Start(trace, config)) {}
+        best_{Replay(trace, config)} {}
 
   Conformance Run() {
     Conformance result;
@@ -78,160 +120,38 @@ class Search {
     size_t steps;
   };
 
-  static Node Start(const RecordedTrace& trace, const Config& config) {
-    return Node{Initial(config), config, Sequences(trace.last_sequence), {}, 0};
-  }
-
-  const RecordedEvent* Next(const Node& node, size_t t) const {
-    const auto& events = trace_.threads[t];
-    return node.taken[t] < events.size() ? &events[node.taken[t]] : nullptr;
-  }
-
   // Events that are tried now or never: taking them first loses no interleaving.
   //
   // A tail changes by events that are not urgent (somebody links), or by the one leader of its
   // queue. While a leader is at work no value of the tail comes back: each of its writers links
   // once. So an event of the leader that has recorded which tail it saw fits at one time only, and
   // what else could happen at that time does not touch what it touches. A look at first_error_ that
-  // saw null has to come before the poison, one that saw an error fits for ever. All other actions
-  // touch only what belongs to their thread, or wait for what nobody takes back.
+  // saw null has to come before the poison, one that saw an error fits for ever.
   bool IsUrgent(const RecordedEvent& event) const {
     switch (event.action) {
       case Action::LinkOne:
       case Action::LinkGroup:
       case Action::WalError:
+      case Action::PreReleaseError:
       case Action::Poison:
         return false;
-      case Action::EnterAsBatchGroupLeader:
-      case Action::EnterAsBatchGroupLeader_Graft:
-      case Action::ExitAsBatchGroupLeader_Dummy:
-      case Action::ExitAsBatchGroupLeader:
-      case Action::EnterAsMemTableWriter:
-      case Action::ExitAsMemTableWriter:
-      case Action::EnterAsMemTableWriter_FirstError:
-      case Action::SetLastSequence_FirstError:
-      case Action::CompleteParallelMemTableWriter:
-        return event.fields.contains("read");
       case Action::WriteToWAL_FirstError:
         return event.fields.contains("read") && log_order_.Known(event);
       default:
-        return true;
+        return IsLocal(event.action) || event.fields.contains("read");
     }
   }
 
-  // The options of the write that begins, and its number in the model.
-  void Prepare(const RecordedEvent& event, Node* node) const {
-    const size_t t = event.thread;
-    const auto k = static_cast<uint8_t>((event.write - 1) % kMaxWrites + 1);
-    node->state.incarnation[t] = static_cast<uint8_t>(k - 1);
-    const Pointer w(t, k);
-    Config& c = node->config;
-    Set(&c.sync, w, event.Flag("sync"));
-    Set(&c.disable_memtable, w, event.Flag("disable_memtable"));
-    Set(&c.callback_alone, w, event.Flag("callback_alone"));
-    Set(&c.callback_fails, w, CallbackFails(event));
-  }
-
-  static void Set(WriteSet* set, Pointer w, bool contains) {
-    set->Remove(w);
-    if (contains) set->Add(w);
-  }
-
-  // The write's own last event tells.
-  bool CallbackFails(const RecordedEvent& begin) const {
-    const auto& events = trace_.threads[begin.thread];
-    for (size_t i = begin.number; i < events.size() && events[i].write == begin.write; i++) {
-      const auto status = events[i].fields.find("status");
-      if (status != events[i].fields.end()) return status->second == "CallbackFailed";
+  // Not before an event of another thread that was over when this one began. When a local event
+  // happens nobody sees.
+  bool InTime(const RecordedEvent& event, const Replay& replay) const {
+    if (!by_clock_ || event.number == 1 || IsLocal(event.action)) return true;
+    const uint64_t began = trace_.threads[event.thread][event.number - 2].ns;
+    for (size_t t = 0; t < trace_.threads.size(); t++) {
+      const RecordedEvent* const other = replay.Next(t);
+      if (other != nullptr && other->ns != 0 && other->ns + kClockNs < began) return false;
     }
-    return false;
-  }
-
-  Fit Take(const RecordedEvent& event, Node* node) const {
-    const size_t t = event.thread;
-    if (event.action == Action::Write) Prepare(event, node);
-    const State before = node->state;
-    if (!Apply(node->config, event.action, t, &node->state)) return {false, "not enabled"};
-    if (!node->state.lifetime_ok) return {true, "it touches a Writer that is dead (INV_LIFETIME)"};
-    if (event.action == Action::WriteToWAL) Number(before, node);
-    Fit fit{true, Difference(event, before, *node)};
-    node->taken[t]++;
-    node->total++;
-    if (event.action == Action::Write_Return) Forget(t, node);
-    return fit;
-  }
-
-  // The engine's sequences of the writes that were logged.
-  void Number(const State& before, Node* node) const {
-    if (node->state.log == before.log) return;
-    for (const Pointer w : node->state.log.last().writers) {
-      if (!node->config.Inserts(w)) continue;
-      node->sequences.Add(At(node->state.sequence, w), Count(*node, w));
-    }
-  }
-
-  // Operations of the write that w is at.
-  uint64_t Count(const Node& node, Pointer w) const {
-    const auto& events = trace_.threads[w.thread()];
-    for (size_t i = node.taken[w.thread()]; i-- > 0;) {
-      if (events[i].action == Action::Write) return events[i].Number("count");
-    }
-    return 0;
-  }
-
-  static std::string Difference(const RecordedEvent& event, const State& before,
-                                const Node& after) {
-    if (event.action == Action::Write) return {};
-    const ExpectedFields fields =
-        ExpectedEvent(after.config, after.sequences, before, after.state, event.thread)
-            .Of(event.action);
-    std::string difference;
-    for (const auto& [name, recorded] : event.fields) {
-      const auto field = std::find_if(fields.begin(), fields.end(),
-                                      [&](const auto& f) { return f.first == name; });
-      const std::string wanted = field == fields.end() ? "nothing" : field->second;
-      if (recorded == wanted) continue;
-      if (!difference.empty()) difference.append(", ");
-      difference.append("'").append(name).append("' is ").append(recorded);
-      difference.append(", not ").append(wanted);
-    }
-    return difference;
-  }
-
-  // Thread t has no write in flight any more.
-  static void Forget(size_t t, Node* node) {
-    State& s = node->state;
-    s.outcome[t] = {};
-    s.memtable[t] = {};
-    s.failed[t] = 0;
-    s.synced = 0;
-    if (s.log.size > 1) {
-      const LogRecord last = s.log.last();
-      s.log = {};
-      s.log.Append(last);
-    }
-    if (s.last_sequence > 100) Renumber(node);
-  }
-
-  static void Renumber(Node* node) {
-    State& s = node->state;
-    const uint8_t end = s.allocated_sequence;
-    uint8_t oldest = std::min(s.last_sequence, s.log.last().first_sequence);
-    for (const uint8_t sequence : s.sequence) {
-      if (sequence != 0) oldest = std::min(oldest, sequence);
-    }
-    const auto shift = static_cast<uint8_t>(oldest - 1);
-    for (uint8_t& sequence : s.sequence) {
-      if (sequence != 0) sequence = static_cast<uint8_t>(sequence - shift);
-    }
-    // What is in the memtable is read by nobody: only that it is there.
-    for (auto& writes : s.memtable) {
-      for (uint8_t& sequence : writes) sequence = 0;
-    }
-    s.last_sequence = static_cast<uint8_t>(s.last_sequence - shift);
-    s.allocated_sequence = static_cast<uint8_t>(s.allocated_sequence - shift);
-    s.log.items[0].first_sequence = static_cast<uint8_t>(s.log.items[0].first_sequence - shift);
-    node->sequences.Forget(shift, end);
+    return true;
   }
 
   // True if all events found their place.
@@ -240,15 +160,15 @@ class Search {
     std::vector<Choice> choices;
     while (result->applied < limit_) {
       std::vector<size_t> threads = Advance(&node, result);
-      const bool known = IsKnownLoss(&node);
+      const bool known = IsKnown(&node);
       if (known) threads.clear();
       if (node.walked && threads.size() > 1) threads = {threads.front()};
       if (threads.empty() && !known) {
-        if (Complete(node)) return true;
+        if (Complete(node.replay)) return true;
         Judge(node, *result);
       }
-      progress_(node.total);
-      if (!threads.empty() && (threads.size() == 1 || visited_.insert(Key(node)).second)) {
+      progress_(node.replay.total());
+      if (!threads.empty() && (threads.size() == 1 || visited_.insert(Key(node.replay)).second)) {
         if (threads.size() > 1) {
           result->choices++;
           choices.push_back({node, {threads.rbegin(), threads.rend()}, result->steps.size()});
@@ -269,11 +189,11 @@ class Search {
     return false;
   }
 
-  // No order helps a node with a return that does not fit. The first such node of each return is
-  // walked to its end, which tells how far it gets; true for the others.
-  bool IsKnownLoss(Node* node) {
-    if (node->lost == nullptr || node->walked) return false;
-    node->walked = walked_.insert(node->lost).second;
+  // No order helps a node with a hopeless event. The first such node of each event is walked to it,
+  // which tells what else has no place before it; true for the others.
+  bool IsKnown(Node* node) {
+    if (node->hopeless == nullptr || node->walked) return false;
+    node->walked = walked_.insert(node->hopeless).second;
     return !node->walked;
   }
 
@@ -285,44 +205,45 @@ class Search {
       again = false;
       fitting.clear();
       for (size_t t = 0; t < trace_.threads.size(); t++) {
-        const RecordedEvent* const event = Next(*node, t);
-        if (event == nullptr) continue;
-        Node next = *node;
+        const RecordedEvent* const event = node->replay.Next(t);
+        if (event == nullptr || IsBehind(*event, *node)) continue;
+        if (!InTime(*event, node->replay)) continue;
+        Replay next = node->replay;
         result->applied++;
-        const Fit fit = Take(*event, &next);
-        if (!fit.difference.empty()) {
-          if (fit.enabled && event->action == Action::Write_Return) node->lost = event;
-          continue;
-        }
-        if (!log_order_.Due(*event, node->taken,
-                            node->sequences.end(node->state.allocated_sequence))) {
-          continue;
-        }
+        const Fit fit = next.Take(*event);
+        if (IsHopeless(*event, fit, node->replay.state())) node->hopeless = event;
+        if (!fit.difference.empty() || !log_order_.Due(*event, node->replay)) continue;
         if (!IsUrgent(*event)) {
           fitting.push_back(t);
           continue;
         }
-        *node = next;
+        node->replay = next;
         result->steps.push_back(event);
         again = true;
       }
     }
+    const auto line = [&](size_t t) { return node->replay.Next(t)->line; };
     std::sort(fitting.begin(), fitting.end(),
-              [&](size_t a, size_t b) { return Next(*node, a)->line < Next(*node, b)->line; });
+              [&](size_t a, size_t b) { return line(a) < line(b); });
     return fitting;
   }
 
+  // Not before the hopeless event in the trace.
+  static bool IsBehind(const RecordedEvent& event, const Node& node) {
+    return node.hopeless != nullptr && event.line >= node.hopeless->line;
+  }
+
   void Step(size_t t, Node* node, Conformance* result) const {
-    const RecordedEvent* const event = Next(*node, t);
+    const RecordedEvent* const event = node->replay.Next(t);
     result->applied++;
-    (void)Take(*event, node);
+    (void)node->replay.Take(*event);
     result->steps.push_back(event);
   }
 
-  bool Complete(const Node& node) const {
-    if (node.total != trace_.events()) return false;
+  bool Complete(const Replay& replay) const {
+    if (replay.total() != trace_.events()) return false;
     for (size_t t = 0; t < trace_.threads.size(); t++) {
-      if (InFlight(node.state, t)) return false;
+      if (InFlight(replay.state(), t)) return false;
     }
     return true;
   }
@@ -331,9 +252,9 @@ class Search {
   using Reach = std::pair<size_t, size_t>;
 
   // Two hashes, so that two different states are not taken for one.
-  static std::string Key(const Node& node) {
-    std::string bytes(reinterpret_cast<const char*>(&node.state), sizeof(node.state));
-    bytes.append(reinterpret_cast<const char*>(node.taken.data()), sizeof(node.taken));
+  static std::string Key(const Replay& replay) {
+    std::string bytes(reinterpret_cast<const char*>(&replay.state()), sizeof(replay.state()));
+    bytes.append(reinterpret_cast<const char*>(replay.taken().data()), sizeof(replay.taken()));
     const size_t first = std::hash<std::string>()(bytes);
     bytes += '\1';
     const size_t second = std::hash<std::string>()(bytes);
@@ -349,19 +270,23 @@ class Search {
 
   // REQUIRES: nothing is due.
   Obstacle ObstacleOf(const Node& node, size_t t) const {
-    Node next = node;
     Obstacle found;
+    found.event = node.replay.Next(t);
+    if (found.event == nullptr) return found;
+    Replay next = node.replay;
+    const RecordedEvent* event = found.event;
     do {
-      found.event = Next(next, t);
-      if (found.event == nullptr) return found;
-      const bool at_it = next.state.pc[t] == found.event->action;
-      found.fit = Take(*found.event, &next);
-      found.waits = !found.fit.enabled && at_it && Waits(found.event->action);
+      const bool at_it = next.state().pc[t] == event->action;
+      found.fit = next.Take(*event);
+      found.waits = !found.fit.enabled && at_it && Waits(event->action);
+      if (!found.fit.difference.empty()) {
+        found.event = event;
+        return found;
+      }
       // One that fits is not due to be logged: what comes of it?
-    } while (found.fit.difference.empty() && LogOrder::OfTheLog(found.event->action));
-    if (!found.fit.difference.empty()) return found;
-    found.event = Next(node, t);
-    found.fit.difference = "another group is logged before, by the sequences and errors recorded";
+      event = next.Next(t);
+    } while (event != nullptr && LogOrder::OfTheLog(event->action));
+    found.fit.difference = "an event of another thread comes before, by the values recorded";
     found.waits = true;
     return found;
   }
@@ -383,7 +308,7 @@ class Search {
   // `node` is a dead end. What is told in the end is the one that got furthest: up to its line
   // every event has its place, and of several, most events behind it.
   void Judge(const Node& node, const Conformance& result) {
-    const Reach reach{FirstLeft(node), node.total};
+    const Reach reach{FirstLeft(node.replay), node.replay.total()};
     if (reach <= best_reach_) return;
     best_reach_ = reach;
     best_ = node;
@@ -391,10 +316,10 @@ class Search {
   }
 
   // The line of the first event that has no place.
-  size_t FirstLeft(const Node& node) const {
+  size_t FirstLeft(const Replay& replay) const {
     size_t line = SIZE_MAX;
     for (size_t t = 0; t < trace_.threads.size(); t++) {
-      const RecordedEvent* const event = Next(node, t);
+      const RecordedEvent* const event = replay.Next(t);
       if (event != nullptr) line = std::min(line, event->line);
     }
     return line;
@@ -402,17 +327,21 @@ class Search {
 
   std::string Explain() const {
     const Obstacle first = FirstUnexplained(best_);
-    return first.event == nullptr ? ExplainEnd() : Describe(*first.event, first.fit);
+    const std::string end = ExplainEnd();
+    // Who only waits may do so for a thread that stopped.
+    const bool stopped = first.event == nullptr || (first.waits && !end.empty());
+    return stopped ? end : Describe(*first.event, first.fit);
   }
 
-  // All events have their place, and a write is still in flight.
+  // A thread has no more events, and its write is still in flight. Empty if there is none.
   std::string ExplainEnd() const {
+    const State& state = best_.replay.state();
     for (size_t t = 0; t < trace_.threads.size(); t++) {
-      if (!InFlight(best_.state, t)) continue;
+      if (best_.replay.Next(t) != nullptr || !InFlight(state, t)) continue;
       return TlaThread(t) + " ends within write " + std::to_string(trace_.threads[t].back().write) +
-             "; " + std::string(ActionName(best_.state.pc[t])) + " is due";
+             "; " + std::string(ActionName(state.pc[t])) + " is due";
     }
-    return "nothing";
+    return {};
   }
 
   std::string Describe(const RecordedEvent& event, const Fit& fit) const {
@@ -422,9 +351,10 @@ class Search {
     text.append(std::to_string(event.number)).append(", ").append(ActionName(event.action));
     text.append(": ").append(fit.difference);
     text += "; enabled there:";
+    const Replay& replay = best_.replay;
     for (size_t t = 0; t < trace_.threads.size(); t++) {
       for (const ActionInfo& info : kActions) {
-        if (info.environment || !Enabled(best_.config, best_.state, info.action, t)) continue;
+        if (info.environment || !Enabled(replay.config(), replay.state(), info.action, t)) continue;
         text.append(" ").append(TlaThread(t)).append(" ").append(info.name).append(",");
       }
     }
@@ -434,6 +364,7 @@ class Search {
 
   const RecordedTrace& trace_;
   const LogOrder log_order_;
+  const bool by_clock_;
   const uint64_t limit_;
   const std::function<void(uint64_t)>& progress_;
   Node best_;  // the best dead end
@@ -456,8 +387,8 @@ std::string Unsupported(const RecordedTrace& trace, Config* config) {
   for (const auto& thread : trace.threads) {
     for (const RecordedEvent& event : thread) {
       most_bytes = std::max(most_bytes, event.Number("bytes"));
-      if (event.Flag("disable_wal") || event.Flag("no_slowdown") || event.Flag("unbatched")) {
-        return "conform does not follow disable_wal, no_slowdown and unbatched writers (line " +
+      if (event.Flag("no_slowdown") || event.Flag("unbatched")) {
+        return "conform does not follow no_slowdown and unbatched writers (line " +
                std::to_string(event.line) + ")";
       }
     }
@@ -489,7 +420,22 @@ Conformance Conform(const RecordedTrace& trace, uint64_t limit,
     result.verdict = Conformance::Verdict::kIncomplete;
     return result;
   }
-  return Search(trace, config, limit, progress).Run();
+  const bool has_clock =
+      std::any_of(trace.threads.begin(), trace.threads.end(), [](const auto& thread) {
+        return std::any_of(thread.begin(), thread.end(), [](const auto& e) { return e.ns != 0; });
+      });
+  Conformance by_clock;
+  if (has_clock) {
+    by_clock = Search(trace, config, /*by_clock=*/true, limit, progress).Run();
+    if (by_clock.verdict != Conformance::Verdict::kViolation) return by_clock;
+  }
+  const uint64_t rest = has_clock ? std::min(limit, kWithoutClock) : limit;
+  result = Search(trace, config, /*by_clock=*/false, rest, progress).Run();
+  if (!has_clock || result.verdict == Conformance::Verdict::kConforms) return result;
+  if (result.verdict == Conformance::Verdict::kIncomplete) {
+    by_clock.what += " (in the order of the clock; orders against it were too many to try)";
+  }
+  return by_clock;
 }
 
 }  // namespace bellwether::model

@@ -143,6 +143,7 @@ class ExpectedEvent {
         Add("writer", PointerName(before_.write_group[t_]));
         return Add("read", TlaLower(before_.first_error != FirstError::kOK));
       case Action::WalError:
+      case Action::PreReleaseError:
       case Action::Poison:
         Add("read", TlaLower(before_.first_error != FirstError::kOK));
         return Add("wrote", "true");

@@ -17,16 +17,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/config.h"
-#include "model/trace_file.h"
+#include "model/replay.h"
 
 namespace bellwether::model {
 inline namespace BELLWETHER_MODEL_BOUNDS {
 
 class LogOrder {
  public:
-  using Taken = std::array<uint32_t, kMaxThreads>;  // events of each thread
-
   // REQUIRES: the trace outlives this, and has no more than kMaxThreads threads.
   LogOrder(const Config& config, const RecordedTrace& trace) : trace_(trace) {
     if (!config.TwoQueues()) return;
@@ -39,10 +36,12 @@ class LogOrder {
     return group == nullptr || group->fails || group->has_last_sequence;
   }
 
-  // May the event come next, behind those that were taken? `end` is the last sequence given out.
-  bool Due(const RecordedEvent& event, const Taken& taken, uint64_t end) const {
+  // May the event come next, behind those that were taken?
+  bool Due(const RecordedEvent& event, const Replay& replay) const {
     const Group* const group = GroupOf(event);
     if (group == nullptr) return true;
+    const Replay::Taken& taken = replay.taken();
+    const uint64_t end = replay.LastSequence();
     if (group->fails && !IsLast(*group, taken)) return false;
     if (!group->has_last_sequence) return true;
     if (group->nonmem) return group->last_sequence == end;
@@ -52,10 +51,14 @@ class LogOrder {
   // What is done under the log mutex.
   static bool OfTheLog(Action action) {
     return action == Action::WriteToWAL_FirstError || action == Action::WriteToWAL ||
-           action == Action::WriteToWAL_Sync || action == Action::WalError;
+           action == Action::WriteToWAL_Sync || Fails(action);
   }
 
  private:
+  static bool Fails(Action action) {
+    return action == Action::WalError || action == Action::PreReleaseError;
+  }
+
   // A group that is logged, or is to be: its leader saw no error.
   struct Group {
     size_t look;  // which event of the thread
@@ -75,7 +78,7 @@ class LogOrder {
       Group group{i, nonmem, false, false, 0};
       size_t next = i + 1;
       for (; next < events.size() && OfTheLog(events[next].action); next++) {
-        group.fails = group.fails || events[next].action == Action::WalError;
+        group.fails = group.fails || Fails(events[next].action);
         if (!events[next].fields.contains("last_sequence")) continue;
         group.has_last_sequence = true;
         group.last_sequence = events[next].Number("last_sequence");
@@ -100,7 +103,7 @@ class LogOrder {
     return found == groups_[t].end() ? nullptr : &*found;
   }
 
-  bool IsLast(const Group& group, const Taken& taken) const {
+  bool IsLast(const Group& group, const Replay::Taken& taken) const {
     for (size_t t = 0; t < trace_.threads.size(); t++) {
       const Group* const next = FirstFrom(t, taken[t]);
       if (next != nullptr && next != &group) return false;
@@ -109,7 +112,7 @@ class LogOrder {
   }
 
   // Some group that inserts nothing ends with `end` and is not logged yet.
-  bool NonmemIsDue(const Taken& taken, uint64_t end) const {
+  bool NonmemIsDue(const Replay::Taken& taken, uint64_t end) const {
     for (size_t t = 0; t < trace_.threads.size(); t++) {
       const Group* next = FirstFrom(t, taken[t]);
       while (next != nullptr && !next->nonmem) next = FirstFrom(t, next->look + 1);

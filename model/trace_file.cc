@@ -9,12 +9,17 @@ namespace {
 using nlohmann::json;
 
 constexpr int kVersion = 1;
+constexpr size_t kManyThreads = 100'000;
 
 constexpr std::array<std::string_view, 21> kFields{
     "thread",      "event",          "write",    "action",        "ns",          "writer",
     "read",        "wrote",          "sequence", "last_sequence", "group_size",  "last_writer",
     "status",      "count",          "bytes",    "sync",          "disable_wal", "disable_memtable",
     "no_slowdown", "callback_alone", "unbatched"};
+
+// Numbers, and not names, wherever they stand.
+constexpr std::array<std::string_view, 6> kNumbers{"ns",         "sequence", "last_sequence",
+                                                   "group_size", "count",    "bytes"};
 
 // Of an event: not what the model says, or said by its place in the trace.
 constexpr std::array<std::string_view, 5> kPlace{"thread", "event", "write", "action", "ns"};
@@ -90,13 +95,19 @@ class Reader {
         !Number(line, "last_sequence", &trace_->last_sequence)) {
       return false;
     }
-    const json options = line.value("options", json::object());
+    if (threads > kManyThreads) return Wrong("'threads' is more than a trace can have");
+    trace_->threads.resize(threads);
     if (!line.contains("mode") || !line["mode"].is_string()) return Wrong("'mode' is missing");
     trace_->mode = line["mode"].get<std::string>();
-    trace_->max_group_bytes = options.value("max_write_batch_group_size_bytes", uint64_t{0});
-    trace_->stride_threshold = options.value("parallel_stride_threshold", uint64_t{20});
-    trace_->threads.resize(threads);
-    return true;
+    const json options = line.value("options", json::object());
+    if (!options.is_object()) return Wrong("'options' is no object");
+    return Option(options, "max_write_batch_group_size_bytes", 0, &trace_->max_group_bytes) &&
+           Option(options, "parallel_stride_threshold", 20, &trace_->stride_threshold);
+  }
+
+  bool Option(const json& options, const char* name, uint64_t unless_told, uint64_t* value) {
+    *value = unless_told;
+    return !options.contains(name) || Number(options, name, value);
   }
 
   // "t3" is thread 2.
@@ -124,8 +135,11 @@ class Reader {
         name.is_string() ? ParseAction(name.get<std::string>()) : std::nullopt;
     if (!action) return Wrong("the model has no action " + name.dump());
     event.action = *action;
+    uint64_t number = 0;
     for (const auto& [field, value] : line.items()) {
       if (!Holds(kFields, field)) return Wrong("unknown field '" + field + "'");
+      if (Holds(kNumbers, field) && !Number(line, field.c_str(), &number)) return false;
+      if (field == "ns") event.ns = number;
       if (Holds(kPlace, field)) continue;
       event.fields[field] = value.is_string() ? value.get<std::string>() : value.dump();
     }
@@ -143,15 +157,31 @@ class Reader {
                    ExitCode::kSafety);
     }
     const uint64_t writes = before.empty() ? 0 : before.back().write;
-    const uint64_t write = writes + (event.action == Action::Write ? 1 : 0);
+    const bool begins = event.action == Action::Write;
+    const uint64_t write = writes + (begins ? 1 : 0);
     if (event.write != write) {
       return Wrong("event " + std::to_string(due) + " of " + name + " is of write " +
                        std::to_string(event.write) + " where write " + std::to_string(write) +
                        " is due",
                    ExitCode::kSafety);
     }
+    // Its end says whether the write's callback failed: what follows cannot be judged without it.
+    if (begins && !Returned(before)) {
+      return Wrong("event " + std::to_string(due) + " of " + name + " begins write " +
+                       std::to_string(write) + " where Write_Return of write " +
+                       std::to_string(writes) + " is due",
+                   ExitCode::kSafety);
+    }
     before.push_back(event);
     return true;
+  }
+
+  // Whether the thread's last write has its Write_Return; wherever it stands.
+  static bool Returned(const std::vector<RecordedEvent>& events) {
+    for (size_t i = events.size(); i-- > 0 && events[i].action != Action::Write;) {
+      if (events[i].action == Action::Write_Return) return true;
+    }
+    return events.empty();
   }
 
   std::optional<TraceProblem> End(const json& line) {

@@ -30,6 +30,7 @@ struct RecordedEvent {
   size_t thread = 0;
   uint64_t number = 0;  // of the event in its thread, from 1
   uint64_t write = 0;   // of the write in its thread, from 1
+  uint64_t ns = 0;      // when it was over; 0: not told
   size_t line = 0;
   TraceFields fields;  // what the event says beside these
 

@@ -101,6 +101,8 @@ def step(event):
 def module_text(name, header, events):
     sets = {constant: writes_with(events, lambda event, flag=flag: event.get(flag) is True)
             for flag, constant in FLAGS.items()}
+    # Whose callback it was in the group makes no difference: the leader's.
+    sets["PreReleaseFails"] = writes_with(events, lambda event: event.get("action") == "PreReleaseError")
     sets["CallbackFails"] = writes_with(events, lambda event: event.get("status") == "CallbackFailed")
     return MODULE.format(name=name, threads=", ".join(f"t{n}" for n in range(1, header["threads"] + 1)),
                          sets="\n".join(f"Recorded{constant} == {value}" for constant, value in sets.items()),
@@ -121,7 +123,7 @@ def config_text(header, events):
                  "MaxGroup": f"= {len(threads)}",
                  "StrideThreshold": f"= {header.get('options', {}).get('parallel_stride_threshold', 20)}",
                  "BatchCount": "= 1", "WalErrors": "= TRUE", "MemTableErrors": "= TRUE"}
-    constants |= {constant: f"<- Recorded{constant}" for constant in [*FLAGS.values(), "CallbackFails"]}
+    constants |= {constant: f"<- Recorded{constant}" for constant in [*FLAGS.values(), "PreReleaseFails", "CallbackFails"]}
     for name, value in constants.items():
         text, count = re.subn(rf"^  {name} (=|<-) .*$", f"  {name} {value}", text, flags=re.M)
         if count != 1:

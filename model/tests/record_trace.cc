@@ -78,10 +78,22 @@ class TestCallback : public WriteCallback {
   const bool alone_;
 };
 
+class TestPreReleaseCallback : public PreReleaseCallback {
+ public:
+  explicit TestPreReleaseCallback(std::uint64_t call) : call_(call) {}
+  Status Callback(SequenceNumber, bool, std::uint64_t, std::size_t, std::size_t) override {
+    return call_.Next();
+  }
+
+ private:
+  Fault call_;
+};
+
 using Sync = TracingSync<TestBatch, stress::CheckedSync>;
 using Path = WritePath<Sync, TestBatch, TestLog, TestMemTable>;
 
-void WriteAll(Path* path, std::uint64_t seed, std::uint64_t writes) {
+void WriteAll(Path* path, PreReleaseCallback* pre_release, std::uint64_t seed,
+              std::uint64_t writes) {
   stress::CheckedSync::Seed(seed);
   stress::Random random(seed << 32);
   TestCallback fails(true, false);
@@ -91,6 +103,8 @@ void WriteAll(Path* path, std::uint64_t seed, std::uint64_t writes) {
     WriteOptions options;
     options.sync = random.Percent(10);
     options.disable_memtable = !prepared && random.Percent(30);
+    options.disable_wal = !options.sync && !options.disable_memtable && random.Percent(10);
+    options.pre_release_callback = pre_release;
     if (random.Percent(10)) options.callback = random.Percent(50) ? &fails : &alone;
     prepared = options.disable_memtable;
     const std::uint64_t operations = prepared ? 0 : 1 + random.Below(3);
@@ -111,6 +125,7 @@ int Main(const std::vector<std::string>& arguments) {
     return fault == met ? std::max<std::uint64_t>(1, threads * writes / parts) : 0;
   };
   TestLog log(middle("log", 8), middle("sync", 30));
+  TestPreReleaseCallback pre_release(middle("pre_release", 3));
   TestMemTable memtable(middle("memtable", 3));
   WritePathOptions options = mode->options;
   options.parallel_stride_threshold = 4;
@@ -119,7 +134,7 @@ int Main(const std::vector<std::string>& arguments) {
   trace.Begin();
   std::vector<std::thread> running;
   for (std::uint64_t t = 0; t < threads; ++t) {
-    running.emplace_back([&path, t, writes] { WriteAll(&path, t + 1, writes); });
+    running.emplace_back([&, t] { WriteAll(&path, &pre_release, t + 1, writes); });
   }
   for (std::thread& thread : running) thread.join();
   trace.End();
@@ -133,7 +148,8 @@ int Main(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   if (argc != 6) {
-    std::fputs("record_trace MODE none|log|sync|memtable THREADS WRITES FILE\n", stderr);
+    std::fputs("record_trace MODE none|log|sync|pre_release|memtable THREADS WRITES FILE\n",
+               stderr);
     return 1;
   }
   return bellwether::model::Main(std::vector<std::string>(argv + 1, argv + argc));

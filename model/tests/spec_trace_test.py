@@ -12,9 +12,9 @@ import unittest
 MODEL, RECORD = sys.argv[1:3]
 TLC = os.path.join(os.path.dirname(__file__), "../../spec/tlc")
 OK, USAGE, VIOLATION = 0, 1, 12
-RUNS = {"serial": None, "parallel": "MemTableError", "pipelined": "MemTableError", "pipelined_parallel": "WalError",
+RUNS = {"serial": None, "parallel": "MemTableError", "pipelined": "PreReleaseError", "pipelined_parallel": "WalError",
         "two_queues": "WalError", "two_queues_parallel": "MemTableError"}  # what goes wrong there
-FAULTS = {None: "none", "WalError": "log", "MemTableError": "memtable"}
+FAULTS = {None: "none", "WalError": "log", "PreReleaseError": "pre_release", "MemTableError": "memtable"}
 
 
 def next_of_thread(lines, index):
