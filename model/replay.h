@@ -107,6 +107,7 @@ class Replay {
 
   // The write's own last event tells.
   bool CallbackFails(const RecordedEvent& begin) const {
+    if (!begin.Flag("callback")) return false;
     const auto& events = trace_->threads[begin.thread];
     for (size_t i = begin.number; i < events.size() && events[i].write == begin.write; i++) {
       const auto status = events[i].fields.find("status");

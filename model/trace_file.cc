@@ -11,11 +11,11 @@ using nlohmann::json;
 constexpr int kVersion = 1;
 constexpr size_t kManyThreads = 100'000;
 
-constexpr std::array<std::string_view, 21> kFields{
-    "thread",      "event",          "write",    "action",        "ns",          "writer",
-    "read",        "wrote",          "sequence", "last_sequence", "group_size",  "last_writer",
-    "status",      "count",          "bytes",    "sync",          "disable_wal", "disable_memtable",
-    "no_slowdown", "callback_alone", "unbatched"};
+constexpr std::array<std::string_view, 22> kFields{
+    "thread",      "event",    "write",          "action",        "ns",          "writer",
+    "read",        "wrote",    "sequence",       "last_sequence", "group_size",  "last_writer",
+    "status",      "count",    "bytes",          "sync",          "disable_wal", "disable_memtable",
+    "no_slowdown", "callback", "callback_alone", "unbatched"};
 
 // Numbers, and not names, wherever they stand.
 constexpr std::array<std::string_view, 6> kNumbers{"ns",         "sequence", "last_sequence",

@@ -147,9 +147,17 @@ class Conform(unittest.TestCase):
                   ("two_queues_parallel", "CompleteParallelMemTableWriter", "read", 99)]
         for mode, action, field, value in cases:
             with self.subTest(f"{mode} {action} {field}"):
-                trace, i = self.find(f"{mode} none", action, lambda event: field in event)
+                trace, i = self.find(f"{mode} none", action, lambda event: event.get(field, value) != value)
                 trace[i] = dict(trace[i], **{field: value})
                 self.assert_rejected_at(trace, i, f"'{field}' is")
+
+    def test_a_write_without_a_callback_is_not_told_that_it_failed(self):
+        trace, i = self.find("pipelined none", "Write", lambda event: "callback" not in event)
+        place = (trace[i]["thread"], trace[i]["write"])
+        i = next(k for k in range(i, len(trace)) if (trace[k]["thread"], trace[k]["write"]) == place
+                 and trace[k]["action"] == "Write_Return")
+        trace[i] = dict(trace[i], status="CallbackFailed")
+        self.assert_rejected_at(trace, i, "'status' is CallbackFailed, not OK")
 
     def test_swapped_events_of_a_thread_are_rejected_at_the_first(self):
         for mode in ("serial", "two_queues", "two_queues_parallel"):
@@ -239,8 +247,8 @@ class Conform(unittest.TestCase):
             self.assertEqual(fields, documented[action], action)
 
     def test_a_porter_may_record_less(self):
-        needed = ("thread", "event", "write", "action", "count", "sync", "disable_wal", "disable_memtable", "callback_alone",
-                  "status", "read", "sequence")
+        needed = ("thread", "event", "write", "action", "count", "sync", "disable_wal", "disable_memtable", "callback",
+                  "callback_alone", "status", "read", "sequence")
         header, *events, end = self.traces["parallel none"]
         less = [{field: event[field] for field in needed if field in event} for event in events]
         code, said = self.conform([header, *less, end])

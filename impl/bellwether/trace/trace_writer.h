@@ -182,6 +182,7 @@ class TraceWriter {
     if ((event.first & kTraceDisableMemtable) != 0) text += Bool("disable_memtable", true);
     if ((event.first & kTraceNoSlowdown) != 0) text += Bool("no_slowdown", true);
     if ((event.first & kTraceUnbatched) != 0) text += Bool("unbatched", true);
+    if ((event.first & kTraceCallback) != 0) text += Bool("callback", true);
     if ((event.first & kTraceCallbackAlone) != 0) text += Bool("callback_alone", true);
     return text;
   }

@@ -27,6 +27,7 @@ enum TraceOption : std::uint64_t {
   kTraceNoSlowdown = 8,
   kTraceCallbackAlone = 16,
   kTraceUnbatched = 32,
+  kTraceCallback = 64,
 };
 
 // What Write_Return's event says instead of a Status::Code, if the write's callback failed.
@@ -45,6 +46,7 @@ TraceValues TraceOfBegin(const TracedWriter& w) {
   if (w.disable_wal) options |= kTraceDisableWal;
   if (w.disable_memtable) options |= kTraceDisableMemtable;
   if (w.no_slowdown) options |= kTraceNoSlowdown;
+  if (w.callback != nullptr) options |= kTraceCallback;
   if (w.callback != nullptr && !w.callback->AllowWriteBatching()) options |= kTraceCallbackAlone;
   // An unbatched writer has none.
   if (w.batch == nullptr) return {options | kTraceUnbatched, 0};
