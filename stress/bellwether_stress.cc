@@ -106,6 +106,8 @@ void AddOptions(const Command& command, CLI::App* app, CommandLine* line) {
         ->check(CLI::IsMember({"posix", "simulated"}));
     app->add_option("--trace", options.trace,
                     "file for what the threads did, for `bellwether_model conform`");
+    app->add_option("--mutant", options.mutant, "the duty that the memtable forgets")
+        ->check(CLI::IsMember({"memtable_error_swallowed"}));
   }
   if (command.run == RunStoreStage) {
     app->add_option("--batches", options.batches, "batches to measure, of all threads")

@@ -25,7 +25,7 @@ struct Options {
   std::string file_system;  // run: posix or simulated
   uint64_t count = 0;       // crash: stores; kill: lives
   uint64_t batches = 0;     // store
-  std::string mutant;       // crash
+  std::string mutant;       // crash, run
   std::string trace;        // run: file for what the threads did; empty: no trace
 };
 

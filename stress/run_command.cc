@@ -1,5 +1,6 @@
 // bellwether_stress run: threads write and read as fast as they can; at the end the whole history
-// is checked, the store is closed, opened again and compared.
+// is checked, the store is closed, opened again and compared. Then it lives once more, until an
+// insert into its memtable fails: whoever met that is told so, and so is everybody behind him.
 
 #include <chrono>
 #include <functional>
@@ -11,6 +12,7 @@
 
 #include "bellwether/trace/trace_writer.h"
 #include "stress/commands.h"
+#include "stress/faulty_memtable.h"
 #include "stress/ledger.h"
 #include "stress/simulated_file_system.h"
 #include "stress/workers.h"
@@ -20,6 +22,8 @@ namespace bellwether::stress {
 namespace {
 
 using TracedSync = TracingSync<WriteBatch, CheckedSync>;
+template <SyncPolicy Sync>
+using FaultyStore = BasicStore<Sync, FaultyMemTable<Sync>>;
 
 // Bounds the memory of a history; a run that reaches it ends early.
 constexpr uint64_t kWritesOfOneRun = 2'000'000;
@@ -29,6 +33,10 @@ constexpr size_t kEventsOfAThread = 16 * kWritesOfATrace;
 // Some twenty writes: the log is often too large.
 constexpr size_t kMaxLogBytes = size_t{4} << 10;
 constexpr uint32_t kCheckpointPerMille = 1;
+// Of the life in which an insert fails: one of the first, and enough writes to reach it, though not
+// all of them insert.
+constexpr uint64_t kWritesToFault = 2'000;
+constexpr uint64_t kFirstInserts = 500;
 // A run in which something has not happened yet goes on for so many times its seconds.
 constexpr double kPatience = 60;
 
@@ -50,7 +58,8 @@ std::string Repeat(const Options& options, const Mode& mode, uint32_t threads) {
   return "run --mode " + std::string(mode.name) + " --threads " + std::to_string(threads) +
          " --seconds " + seconds + " --seed " + std::to_string(options.seed) + " --file-system " +
          options.file_system + (options.pin ? " --pin" : "") +
-         (options.trace.empty() ? "" : " --trace " + options.trace);
+         (options.trace.empty() ? "" : " --trace " + options.trace) +
+         (options.mutant.empty() ? "" : " --mutant " + options.mutant);
 }
 
 struct RunResult {
@@ -58,17 +67,26 @@ struct RunResult {
   ExitCode code = ExitCode::kSafety;
   uint64_t operations = 0;
   uint64_t reads = 0;
+  uint64_t memtable_errors = 0;
 };
+
+// What holds whenever all threads are through.
+template <SyncPolicy Sync>
+std::optional<Violation> CheckAtRest(const FaultyStore<Sync>& store, Ledger* ledger,
+                                     std::vector<ReadEvent> reads) {
+  if (!store.Quiet()) return Violation{"INV_QUIET", "the queue is not empty at rest"};
+  return ledger->CheckLive(store, std::move(reads));
+}
 
 // Writes and reads until the time is up and all has happened that has to; then checks what was
 // seen. Leaves the store closed.
 template <SyncPolicy Sync>
 void Live(const Options& options, uint32_t threads, const Workload& workload,
-          BasicStore<Sync>* store, Ledger* ledger, Progress* progress, RunResult* result,
+          FaultyStore<Sync>* store, Ledger* ledger, Progress* progress, RunResult* result,
           const std::function<void()>& at_rest) {
   const uint64_t most = options.trace.empty() ? kWritesOfOneRun : kWritesOfATrace;
   AckTable table(threads, kWritesOfOneRun / threads);
-  Workers<BasicStore<Sync>> workers(
+  Workers<FaultyStore<Sync>> workers(
       workload,
       {.seed = options.seed,
        .writes = most,
@@ -94,20 +112,49 @@ void Live(const Options& options, uint32_t threads, const Workload& workload,
   ledger->EndLife(table, /*closed=*/false);
   result->operations = ledger->acknowledged();
   result->reads = reads.size();
-  if (!store->Quiet()) {
-    result->violation = Violation{"INV_QUIET", "the queue is not empty at rest"};
-  } else if (workers.failures() != 0) {
+  if (workers.failures() != 0) {
     result->violation = Violation{"INV_ACK", "a call failed, though nothing was wrong"};
   } else {
-    result->violation = ledger->CheckLive(*store, std::move(reads));
+    result->violation = CheckAtRest(*store, ledger, std::move(reads));
   }
   const Status status = store->Close();
   if (!result->violation && !status.ok()) result->violation = Violation{"close", status.ToString()};
 }
 
+// Writes until an insert fails and everything behind it is refused. Leaves the store closed.
+template <SyncPolicy Sync>
+void LiveToMemTableError(const Options& options, uint32_t threads, const Workload& workload,
+                         FaultyStore<Sync>* store, Ledger* ledger, RunResult* result) {
+  AckTable table(threads, kWritesToFault);
+  Workers<FaultyStore<Sync>> workers(workload,
+                                     {.seed = options.seed,
+                                      .writes = kWritesToFault,
+                                      .read_percent = 30,
+                                      .checkpoint_per_mille = kCheckpointPerMille,
+                                      .pin = options.pin},
+                                     ledger->next_number(), store, &table);
+  MemTableFault::Arm(1 + Random(options.seed).Below(kFirstInserts),
+                     /*swallowed=*/!options.mutant.empty());
+  workers.Start();
+  workers.Join();
+  const WriteId failed = MemTableFault::Disarm();
+  ledger->EndLife(table, /*closed=*/false);
+  if (failed == 0) {
+    result->violation = Violation{"no error", "no insert failed, so nothing was checked of it"};
+    result->code = ExitCode::kIncomplete;
+    return;
+  }
+  ++result->memtable_errors;
+  result->violation = ledger->CheckToldUnknown(failed);
+  if (!result->violation) result->violation = CheckAtRest(*store, ledger, workers.TakeReads());
+  if (!result->violation && store->Close().ok()) {
+    result->violation = Violation{"INV_STATUS", "Close does not tell of the memtable's error"};
+  }
+}
+
 // Live, and what its threads did goes to the file of the trace.
 void LiveTraced(const Options& options, const Mode& mode, uint32_t threads,
-                const Workload& workload, BasicStore<TracedSync>* store, Ledger* ledger,
+                const Workload& workload, FaultyStore<TracedSync>* store, Ledger* ledger,
                 Progress* progress, RunResult* result) {
   Trace trace(kEventsOfAThread);
   const SequenceNumber last_sequence = store->GetSnapshot().sequence();
@@ -128,22 +175,26 @@ RunResult RunOne(const Options& options, const Mode& mode, uint32_t threads,
   if (options.trace.empty()) store_options.write_path.max_log_bytes = kMaxLogBytes;
   Ledger ledger(workload, threads);
   Progress progress(options.progress, "run " + std::string(mode.name), "operations");
-  for (int life = 0; life < 2 && !result.violation; ++life) {
-    std::unique_ptr<BasicStore<Sync>> store;
-    if (const Status status = BasicStore<Sync>::Open(store_options, directory, &store);
-        !status.ok()) {
+  constexpr bool kTraced = std::is_same_v<Sync, TracedSync>;
+  constexpr int kLives = kTraced ? 1 : 2;
+  for (int life = 0; life <= kLives && !result.violation; ++life) {
+    std::unique_ptr<FaultyStore<Sync>> store;
+    const Status status = FaultyStore<Sync>::Open(store_options, directory, &store);
+    if (!status.ok()) {
       result.violation = Violation{"open", status.ToString()};
       result.code = life == 0 ? ExitCode::kUsage : ExitCode::kDataLost;
-    } else if (life == 0) {
-      if constexpr (std::is_same_v<Sync, TracedSync>) {
-        LiveTraced(options, mode, threads, workload, store.get(), &ledger, &progress, &result);
-      } else {
-        Live(options, threads, workload, store.get(), &ledger, &progress, &result, [] {});
-      }
-    } else {
+    } else if (life > 0) {
       result.violation =
           ledger.CheckRecovered(file_system, directory, *store, Survival::kAcknowledged);
       if (result.violation && IsLoss(*result.violation)) result.code = ExitCode::kDataLost;
+    }
+    if (result.violation || life == kLives) break;
+    if constexpr (kTraced) {
+      LiveTraced(options, mode, threads, workload, store.get(), &ledger, &progress, &result);
+    } else if (life == 0) {
+      Live(options, threads, workload, store.get(), &ledger, &progress, &result, [] {});
+    } else {
+      LiveToMemTableError(options, threads, workload, store.get(), &ledger, &result);
     }
   }
   return result;
@@ -186,6 +237,7 @@ void RunStress(const Options& options, Report* report) {
                                    : RunOne<TracedSync>(options, mode, threads, file_system, path);
       row.figures = {{"operations", result.operations},
                      {"reads", result.reads},
+                     {"memtable_errors", result.memtable_errors},
                      {"seconds", stopwatch.Seconds()}};
       Exercised::AddTo(&row.figures);
       if (result.violation) {

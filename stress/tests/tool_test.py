@@ -30,7 +30,7 @@ class BadInput(unittest.TestCase):
     def test_one_clear_line_and_exit_code_1(self):
         for arguments in (["--nonsense"], ["nonsense"], ["run", "--threads", "0"],
                           ["run", "--threads", "65"], ["crash", "--mode", "nonsense"],
-                          ["crash", "--mutant", "nonsense"], ["crash", "--pin=maybe"],
+                          ["crash", "--mutant", "nonsense"], ["run", "--mutant", "no_fdatasync"], ["crash", "--pin=maybe"],
                           ["run", "--seconds", "-1"], ["run", "--file-system", "nonsense"],
                           ["kill", "--batches", "3"], ["store", "--batches", "0"],
                           ["run", "--seconds", "0.1", "--directory", "/nonexistent"],
@@ -52,6 +52,18 @@ class Failure(unittest.TestCase):
         again = run(*command)
         self.assertEqual(again.returncode, 14)
         self.assertEqual(again.stderr, result.stderr)
+
+
+    def test_a_swallowed_memtable_error_is_seen_in_every_mode(self):
+        modes = ["serial", "parallel", "pipelined", "pipelined_parallel", "two_queues",
+                 "two_queues_parallel"]
+        with tempfile.TemporaryDirectory() as directory:
+            result = run("run", "--mode", *modes, "--threads", "2", "--seconds", "0.1",
+                         "--directory", directory, "--mutant", "memtable_error_swallowed")
+        self.assertEqual(result.returncode, 12, result.stderr)
+        for mode, line in zip(modes, result.stderr.splitlines(), strict=True):
+            self.assertRegex(line, rf"live history, {mode}: INV_STATUS: write \d+ of thread \d+ met "
+                                   "an error.*reproduce: .* --mutant memtable_error_swallowed")
 
 
 class Report(unittest.TestCase):
