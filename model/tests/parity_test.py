@@ -161,7 +161,7 @@ class Mechanisms(unittest.TestCase):
         for name in ("PipelinedParallel3x1", "Pipelined1x2Stall", "Serial2x2Close", "SerialCrash2x1Errors"):
             self.assertIn(name, have)
         for name in ("Illegal", "Contract", "StateWord", "Parallel4x1Stride", "TwoQueues4x1",
-                     "PipelinedParallel4x1InTurn"):
+                     "PipelinedParallel4x1InTurn", "PipelinedParallel4x1Whole"):
             self.assertNotIn(name, have)
 
 
