@@ -20,6 +20,7 @@
 #include "model/write_path_model.h"
 
 namespace bellwether::model {
+inline namespace BELLWETHER_MODEL_BOUNDS {
 
 // One action of an execution.
 struct Taken {
@@ -288,4 +289,5 @@ class Lockstep {
   size_t moved_ = 0;
 };
 
+}  // namespace BELLWETHER_MODEL_BOUNDS
 }  // namespace bellwether::model

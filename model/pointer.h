@@ -13,10 +13,12 @@
 #include <cstdint>
 #include <type_traits>
 
-// The explorer wants its states small, a trace has many threads: the model is compiled for both,
-// and types of other bounds are other types.
+// The explorer wants its states small, Relacy runs six writers, a trace has many threads: the model
+// is compiled for each, and types of other bounds are other types.
 #ifdef BELLWETHER_MODEL_WIDE
 #define BELLWETHER_MODEL_BOUNDS wide
+#elif defined(BELLWETHER_MODEL_SIX)
+#define BELLWETHER_MODEL_BOUNDS six
 #else
 #define BELLWETHER_MODEL_BOUNDS narrow
 #endif
@@ -27,6 +29,9 @@ inline namespace BELLWETHER_MODEL_BOUNDS {
 #ifdef BELLWETHER_MODEL_WIDE
 inline constexpr size_t kMaxThreads = 12;
 inline constexpr size_t kMaxWrites = 8;  // of each thread
+#elif defined(BELLWETHER_MODEL_SIX)
+inline constexpr size_t kMaxThreads = 6;
+inline constexpr size_t kMaxWrites = 2;  // of each thread
 #else
 inline constexpr size_t kMaxThreads = 4;
 inline constexpr size_t kMaxWrites = 3;  // of each thread

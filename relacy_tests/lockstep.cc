@@ -42,13 +42,13 @@ model::Mode ModeOf(const WritePathOptions& options) {
   return parallel ? model::Mode::kParallel : model::Mode::kSerial;
 }
 
-// Has the model all that the scenario does? Its batches all have as many operations, and who closes
-// or makes checkpoints calls once, as its writers do then.
+// Has the model all that the scenario does? Its batches all have as many operations; who makes
+// unbatched calls makes one, and nothing else, and then each writer writes once.
 bool InModel(const Scenario& s) {
   const int callers = s.closers + s.checkpointers;
   return std::all_of(s.counts.begin(), s.counts.begin() + s.writers,
                      [&](std::uint32_t count) { return count == s.counts[0]; }) &&
-         s.writers + callers <= static_cast<int>(model::kMaxThreads) &&
+         !s.unbatched_first && s.writers + callers <= static_cast<int>(model::kMaxThreads) &&
          s.writes <= (callers == 0 ? static_cast<int>(model::kMaxWrites) : 1);
 }
 

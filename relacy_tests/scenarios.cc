@@ -183,6 +183,11 @@ class OfMode {
            .checkpointers = 1,
            .no_slowdown = 0b10,
            .relief_after = 1});
+    stall("after_relief", {.what = "a relief that ended before a writer with no_slowdown began",
+                           .writers = 1,
+                           .readers = 1,
+                           .no_slowdown = 0b1,
+                           .unbatched_first = true});
     if (mode_.options.enable_pipelined_write) {
       stall("poisoned", {.what = "every insert fails, which ends a stall",
                          .fault = Fault::kEveryInsert,

@@ -53,6 +53,7 @@ struct Scenario {
   Fault fault = Fault::kNone;
   bool blocking_wait = false;
   bool linger = false;
+  bool unbatched_first = false;  // a writer makes an unbatched call, which empties nothing, before
   LogSize log_size = LogSize::kSmall;
   WritePathOptions options{};
 };

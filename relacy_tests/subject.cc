@@ -179,6 +179,9 @@ void ReadPublished() {
 
 void Thread(int thread) {
   if (thread < scenario.writers) {
+    if (scenario.unbatched_first) {
+      static_cast<void>(world->path.RunUnbatched([] { return Status::OK(); }));
+    }
     for (int k = 0; k < scenario.writes; ++k) {
       Write& write = writes[static_cast<std::size_t>(thread * scenario.writes + k)];
       write.result = world->path.Write(write.options, &write.batch);
@@ -260,6 +263,7 @@ void CheckLogged(const Write& write) {
 void CheckStatus(const Write& write) {
   const Status::Code code = write.result.status.code();
   const bool logged = world->log.RecordOf(write.batch) != kNoWrite;
+  Check(!scenario.unbatched_first || !logged, "LIVE_STALL: a relief outlasts its call");
   if (write.options.disable_wal) {
     Check(!logged, "INV_STATUS: a write with disable_wal is logged");
     Check(write.result.status.ok(), "INV_STATUS: a write failed and nothing met an error");

@@ -161,8 +161,8 @@ class Bench:
                      self.precompiled + ".gch")
 
     def compile(self, what, folder, *args):
-        command = [self.args.compiler, "-std=c++20", "-O0", "-fno-lifetime-dse", "-w", "-I", folder, "-I", self.impl,
-                   "-I", ROOT, *args]
+        command = [self.args.compiler, "-std=c++20", "-O0", "-fno-lifetime-dse", "-DBELLWETHER_MODEL_SIX", "-w", "-I",
+                   folder, "-I", self.impl, "-I", ROOT, *args]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise MatrixError(f"{what} does not compile: "
