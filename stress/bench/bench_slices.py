@@ -52,9 +52,9 @@ class Cell(NamedTuple):
     def writes(self, scale):
         """Of each thread, the same for every engine: equal operations, since larger memtables are slower."""
         if self.log == "sync":
-            total = 200 * max(self.threads, 2)
+            total = 180 * max(self.threads, 2)
         else:
-            total = 40_000 if self.batch == 1 else 10_000
+            total = 36_000 if self.batch == 1 else 9_000
         return max(1, round(total * scale / self.threads))
 
 
