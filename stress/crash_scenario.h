@@ -80,7 +80,9 @@ class CrashScenario {
   static constexpr const char* kDirectory = "/disk/store";
   static constexpr uint64_t kMaxAttempts = 100;
   static constexpr uint64_t kMaxWrites = 48;  // of one life
-  static constexpr uint64_t kStepsOfCheckpoint = 14;
+  // Up to the name of its snapshot, made durable, and some of what that covers removed.
+  static constexpr uint64_t kStepsOfCheckpoint = 18;
+  static constexpr uint64_t kDirectorySyncsOfCheckpoint = 3;  // new log, manifest, snapshot
   // Records within a page, across pages, across blocks.
   static constexpr uint32_t kValueSizes[] = {96, 1000, 9000};
 
@@ -143,9 +145,7 @@ class CrashScenario {
     if (!violation && !closes) violation = ledger_.CheckLive(*store, workers.TakeReads());
     if (violation) return violation;
     if (!closes && !disk_.powered_off() && random_.Percent(25)) {
-      disk_.PowerOffAt(1 + random_.Below(kStepsOfCheckpoint));
-      (void)store->Checkpoint();
-      died_in_checkpoint_ = true;
+      DieInCheckpoint(store.get());
     }
     if (random_.Percent(disk_.powered_off() ? 50 : 60)) {
       Crash(figures);
@@ -153,6 +153,19 @@ class CrashScenario {
       disk_.Kill();
     }
     return std::nullopt;
+  }
+
+  // The power fails at one of its steps; or the process dies when its snapshot has a name, which is
+  // not durable yet.
+  void DieInCheckpoint(CheckedStore* store) {
+    if (random_.Percent(50)) {
+      disk_.PowerOffAt(1 + random_.Below(kStepsOfCheckpoint));
+    } else {
+      disk_.InjectFault(
+          {.operation = FileOperation::kSyncDirectory, .nth = kDirectorySyncsOfCheckpoint});
+    }
+    (void)store->Checkpoint();
+    died_in_checkpoint_ = true;
   }
 
   // Lets the power, or one operation, fail a little later.

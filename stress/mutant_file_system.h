@@ -43,9 +43,7 @@ struct MutantName {
   std::string_view name;
 };
 
-// Not kNoRecoveryFsync: too few of these crashes show it (checkpoint_failure_test has those that
-// do).
-inline constexpr std::array<MutantName, 14> kMutants{{
+inline constexpr std::array<MutantName, 15> kMutants{{
     {Mutant::kNoFdatasync, "no_fdatasync"},
     {Mutant::kFdatasyncRetried, "fdatasync_retried"},
     {Mutant::kNoDirectoryFsync, "no_directory_fsync"},
@@ -57,6 +55,7 @@ inline constexpr std::array<MutantName, 14> kMutants{{
     {Mutant::kNoRotatedLogFsync, "no_rotated_log_fsync"},
     {Mutant::kNoSnapshotFsync, "no_snapshot_fsync"},
     {Mutant::kNoRenameFsync, "no_rename_fsync"},
+    {Mutant::kNoRecoveryFsync, "no_recovery_directory_fsync"},
     {Mutant::kRenameBeforeFsync, "rename_before_fsync"},
     {Mutant::kLogsRemovedEarly, "logs_removed_early"},
     {Mutant::kMemTableErrorSwallowed, "memtable_error_swallowed"},
