@@ -93,6 +93,23 @@ void AddLatencies(const AckTable& table, uint64_t ended, nlohmann::ordered_json*
   (*figures)["p999_us"] = percentile(0.999);
 }
 
+// Of all batches that were acknowledged. `first`: as Workers have it.
+void AddOperations(const Workload& workload, const AckTable& table,
+                   const std::vector<uint64_t>& first, nlohmann::ordered_json* figures) {
+  uint64_t puts = 0;
+  uint64_t deletes = 0;
+  for (uint32_t thread = 0; thread < table.threads(); ++thread) {
+    for (uint64_t n = 0; n < table.Returned(thread); ++n) {
+      for (const KeyOperation& operation :
+           workload.Operations(MakeWriteId(thread, first[thread] + n))) {
+        ++(operation.deletion ? deletes : puts);
+      }
+    }
+  }
+  (*figures)["puts"] = puts;
+  (*figures)["deletes"] = deletes;
+}
+
 uint64_t LargestGroup(const Stats& stats) {
   for (size_t size = stats.group_sizes.size(); size > 0; --size) {
     if (stats.group_sizes[size - 1] > 0) return size - 1;
@@ -152,6 +169,7 @@ std::optional<Violation> RunOne(const Options& options, const Mode& mode, const 
   const std::string ended = child.Kill();
   if (!ended.empty()) return Violation{"child", ended};
   row->figures = Figures(*measured, table);
+  AddOperations(workload, table, ledger.next_number(), &row->figures);
   const Stopwatch stopwatch;
   std::optional<Violation> violation = Verify(store_options, directory, table, &ledger);
   row->figures["verified"] = ledger.acknowledged();

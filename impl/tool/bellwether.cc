@@ -69,6 +69,9 @@ int Main(int argc, const char* const* argv) {
   load->add_option("--batches", load_options.batches)->check(CLI::PositiveNumber);
   load->add_option("--operations", load_options.operations, "in a batch")
       ->check(CLI::Range(1, 100000));
+  load->add_option("--deletes", load_options.delete_percent,
+                   "so many percent of the operations delete their key")
+      ->check(CLI::Range(0, 100));
   load->add_option("--value-size", load_options.value_size)->check(CLI::Range(0, 1 << 20));
   load->add_option("--threads", load_options.threads)->check(CLI::Range(1, 64));
   load->add_option("--seed", load_options.seed);

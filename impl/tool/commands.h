@@ -14,7 +14,8 @@ namespace bellwether::tool {
 
 struct LoadOptions {
   uint64_t batches = 10000;
-  uint32_t operations = 1;  // a batch
+  uint32_t operations = 1;      // a batch
+  uint32_t delete_percent = 0;  // of them
   uint32_t value_size = 100;
   uint32_t threads = 1;
   uint64_t seed = 1;

@@ -42,24 +42,38 @@ struct Loading {
   Store* store;
   const LoadOptions& options;
   std::atomic<uint64_t> taken = 0;
+  std::atomic<uint64_t> deletes = 0;  // tried
   std::mutex mutex = {};
   Status first_error = {};
 };
+
+// Returns how many of its operations delete.
+uint64_t FillBatch(const LoadOptions& options, std::mt19937_64* random, WriteBatch* batch) {
+  const uint64_t keys = options.batches * options.operations;
+  uint64_t deletes = 0;
+  batch->Clear();
+  for (uint32_t i = 0; i < options.operations; ++i) {
+    const std::string key = RandomKey(random, keys);
+    if ((*random)() % 100 < options.delete_percent) {
+      (void)batch->Delete(key);
+      ++deletes;
+    } else {
+      const char fill = static_cast<char>('a' + (*random)() % 26);
+      (void)batch->Put(key, std::string(options.value_size, fill));
+    }
+  }
+  return deletes;
+}
 
 void LoadThread(uint32_t thread, Loading* loading, Progress* progress) {
   const LoadOptions& options = loading->options;
   const WriteOptions write_options{.sync = options.sync};
   std::mt19937_64 random(options.seed * 64 + thread);
-  const uint64_t keys = options.batches * options.operations;
   WriteBatch batch;
   // The last ones are transactions.
   const uint64_t calls = options.batches + options.undecided;
   for (uint64_t done; (done = loading->taken.fetch_add(1)) < calls;) {
-    batch.Clear();
-    for (uint32_t i = 0; i < options.operations; ++i) {
-      const char fill = static_cast<char>('a' + random() % 26);
-      (void)batch.Put(RandomKey(&random, keys), std::string(options.value_size, fill));
-    }
+    loading->deletes.fetch_add(FillBatch(options, &random, &batch));
     const Status status =
         done < options.batches
             ? loading->store->Write(write_options, &batch).status
@@ -132,6 +146,7 @@ void Load(const std::string& directory, const LoadOptions& options, Report* repo
                bounds,
                ok ? "ok" : "FAILED",
                {{"operations", stats.writers * options.operations},
+                {"deletes", loading.deletes.load()},
                 {"batches", stats.writers},
                 {"groups", stats.groups},
                 {"syncs", stats.syncs},

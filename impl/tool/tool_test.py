@@ -176,6 +176,26 @@ class Store(unittest.TestCase):
         only = self.run_ok("scan", self.directory, "--from", first, "--to", second)
         self.assertEqual(only, lines[0] + "\n")
 
+    def test_load_deletes_in_batches_of_several_keys(self):
+        directory = os.path.join(self.folder.name, "with deletes")
+        self.run_ok("load", directory, "--batches", "300", "--operations", "4", "--deletes", "40",
+                    "--threads", "3", "--json", self.report)
+        figures = self.rows()[1]["load"]["figures"]
+        text = self.run_ok("dump-wal", os.path.join(directory, "000001.log"), "--whole-values")
+        values, operations, deletes = {}, 0, 0
+        for line in text.splitlines():
+            words = line.split('"')
+            operations += words[0] in ("  put ", "  delete ")
+            deletes += words[0] == "  delete "
+            if words[0] == "  put ":
+                values[words[1]] = words[3]
+            elif words[0] == "  delete ":
+                values.pop(words[1], None)
+        self.assertEqual((operations, deletes), (1200, figures["deletes"]))
+        self.assertGreater(deletes, 300)
+        kept = "".join(f'"{key}" "{value}"\n' for key, value in sorted(values.items()))
+        self.assertEqual(self.run_ok("scan", directory), kept)
+
 
 class BadInput(unittest.TestCase):
     def test_one_clear_line_and_exit_code_1(self):
@@ -184,7 +204,8 @@ class BadInput(unittest.TestCase):
                               ["verify", directory], ["verify", "/nonexistent"],
                               ["get", directory, "k"], ["scan", "/dev/null"],
                               ["load", directory, "--threads", "0"],
-                              ["load", directory, "--batches", "-1"]):
+                              ["load", directory, "--batches", "-1"],
+                              ["load", directory, "--deletes", "101"]):
                 with self.subTest(arguments):
                     result = run(*arguments)
                     self.assertEqual(result.returncode, 1, result.stderr)

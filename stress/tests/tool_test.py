@@ -100,6 +100,8 @@ class Report(unittest.TestCase):
                          "p99_us", "p999_us", "verified"):
                 self.assertGreater(row["figures"][name], 0, name)
             self.assertGreaterEqual(row["figures"]["verified"], 2000)
+            self.assertGreater(row["figures"]["puts"], 2 * row["figures"]["verified"])
+            self.assertGreater(row["figures"]["deletes"], 0)
         self.assertEqual(rows[0]["figures"]["syncs"], 0)
         self.assertGreater(rows[1]["figures"]["syncs"], 0)
 
