@@ -55,6 +55,7 @@ class Verdict:
     result: str
     executions: int
     mode: str = ""
+    seconds: float = 0.0  # with its build
 
     def name(self):
         return name_of(self.mutant)
@@ -186,6 +187,12 @@ class Bench:
         return Verdict(mutant, done.returncode, row["result"], row["figures"]["executions"], row.get("mode", ""))
 
     def kill(self, mutant):
+        start = time.monotonic()
+        verdict = self.judge(mutant)
+        verdict.seconds = time.monotonic() - start
+        return verdict
+
+    def judge(self, mutant):
         # The model in lockstep would find most of them first: each property has to find its own.
         if "order" in mutant:
             return self.explore(self.explorer, mutant, ("--mutant", mutant["order"], "--no-lockstep"))
@@ -258,7 +265,7 @@ def update_readme(text, write):
 def report_rows(verdicts):
     return [{"what": v.name(), "bounds": f"{v.mutant['scenario']} {v.mutant['args']}".strip(), "mode": v.mode,
              "result": "killed by " + v.result.removeprefix("FAILED ") if v.died() else f"LIVES: {v.result}",
-             "figures": {"executions": v.executions}} for v in verdicts]
+             "figures": {"executions": v.executions, "seconds": round(v.seconds, 1)}} for v in verdicts]
 
 
 def write_json(path, code, rows):
