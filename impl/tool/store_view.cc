@@ -104,8 +104,8 @@ Status ViewStore(FileSystem* file_system, const std::string& directory, StoreVie
   }
   Manifest named;
   status = ReadManifest(file_system, directory, files, &named);
-  if (!status.ok() && status.code() != Status::Code::kCorruption) return status;
-  view->manifest_damaged = !status.ok() && files.manifest;
+  view->manifest_damaged = status.code() == Status::Code::kCorruption;
+  if (!status.ok() && !view->manifest_damaged) return status;
   view->unfinished = files.unfinished;
   view->foreign = files.foreign;
   // Among others' files a log may continue what stands there.
@@ -121,7 +121,6 @@ Status ViewStore(FileSystem* file_system, const std::string& directory, StoreVie
   }
   FindMissing(files, named, base, &view->missing);
   if (!view->missing.empty()) position.AcceptGap();
-  if (!files.manifest) view->missing.emplace_back(kManifestName);
   status = ViewLogs(file_system, directory, files.logs, base, &position, &view->logs);
   view->undecided = position.prepared.undecided();
   return status;

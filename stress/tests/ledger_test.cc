@@ -38,7 +38,6 @@ class LedgerTest : public testing::Test {
   };
 
   void Log(const std::vector<Group>& groups) {
-    ASSERT_TRUE(WriteManifest(&disk_, kDirectory, {}).ok());
     std::unique_ptr<WritableFile> file;
     ASSERT_TRUE(disk_.NewWritableFile(std::string(kDirectory) + "/000001.log", &file).ok());
     WalWriter log(std::move(file));

@@ -3,14 +3,13 @@
 //   MANIFEST := (name of a snapshot or log "\n")* "crc " (8 hexadecimal digits: the CRC-32C of the
 //               lines before) "\n"
 //
-// The first one is written before the first log is begun. It is written anew, by rename, whenever a
-// log is begun: after the log's name is durable, and before anything is written to it. A snapshot
-// takes the place of all that is named with a smaller number, so a checkpoint need not write it a
-// second time. Files that it does not name are taken as they are.
+// It is written anew, by rename, whenever a log is begun: after the log's name is durable, and
+// before anything is written to it. A snapshot takes the place of all that is named with a smaller
+// number, so a checkpoint need not write it a second time. Files that it does not name are taken as
+// they are; without a manifest all are.
 //
-// Invariants: no log or snapshot is there without it; what it names was there, durably; nothing is
-// acknowledged in a log that it does not name; of what it names, only what a durable snapshot
-// covers is removed. Thread safety: whoever
+// Invariants: what it names was there, durably; nothing is acknowledged in a log that it does not
+// name; of what it names, only what a durable snapshot covers is removed. Thread safety: whoever
 // holds the directory's lock, one thread at a time.
 #pragma once
 
@@ -70,18 +69,12 @@ inline bool DecodeManifest(std::string_view text, Manifest* manifest) {
   return true;
 }
 
-// Empty if the store is new. Corruption if it is damaged or missing.
+// Empty if there is none. Corruption if it is damaged.
 inline Status ReadManifest(FileSystem* file_system, const std::string& directory,
                            const StoreFiles& files, Manifest* manifest) {
   *manifest = {};
-  if (files.empty()) return Status::OK();
+  if (!files.manifest) return Status::OK();
   const std::string path = directory + "/" + std::string(kManifestName);
-  if (!files.manifest) {
-    return Status::Corruption(
-        "the list of the store's files is missing; put it back, or open with recovery mode "
-        "point_in_time or skip_corrupt to take those that are there",
-        path, 0);
-  }
   std::string text;
   Status status = file_system->ReadFile(path, &text);
   if (status.ok() && !DecodeManifest(text, manifest)) {
@@ -114,13 +107,6 @@ inline Status WriteManifest(FileSystem* file_system, const std::string& director
     return status;
   }
   return file_system->SyncDirectory(directory);
-}
-
-// That of a new store, before its first log.
-inline Status BeginManifest(FileSystem* file_system, const std::string& directory) {
-  StoreFiles files;
-  Status status = ListFiles(file_system, directory, &files);
-  return status.ok() && files.empty() ? WriteManifest(file_system, directory, {}) : status;
 }
 
 // The numbers of files that are there or have to be, from `first` on, ascending.

@@ -270,7 +270,6 @@ class BasicStore {
     if (!status.ok()) return status;
     std::unique_ptr<FileLock> lock;
     status = file_system->LockFile(directory + "/" + std::string(kLockName), &lock);
-    if (status.ok()) status = BeginManifest(file_system, directory);
     if (!status.ok()) return status;
 
     auto memtable = std::make_unique<Table>();

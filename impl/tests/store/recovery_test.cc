@@ -45,7 +45,7 @@ class RecoveryTest : public StoreTest {
 
   // A fresh disk that holds these logs, synced.
   void Restore(const std::vector<std::string>& logs) {
-    Contents files{{std::string(kManifestName), EncodeManifest({})}};
+    Contents files;
     for (size_t i = 0; i < logs.size(); ++i) files[LogName(i + 1)] = logs[i];
     RestoreFiles(files);
   }

@@ -70,7 +70,6 @@ class TwoPhaseRecoveryTest : public StoreTest, public testing::WithParamInterfac
     for (const std::string& name : Names()) {
       EXPECT_TRUE(disk_.RemoveFile(std::string(kDirectory) + "/" + name).ok());
     }
-    Create(kDirectory + ("/" + std::string(kManifestName)), EncodeManifest({}));
     Create(Log(1), older_);
     Create(Log(2), log);
     return Open(mode);
