@@ -152,6 +152,14 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(tlc.parse(["mc", "--distributed", "Serial2x1", *arguments]).workers, workers)
 
 
+class Counts(unittest.TestCase):
+    def test_the_depth_counts_with_one_worker_alone(self):
+        for kind, workers, distributed, last in (("push", 2, False, "depth"), ("nightly", 1, False, "depth"),
+                                                 ("nightly", 2, False, "distinct"), ("push", 2, True, "distinct")):
+            options = types.SimpleNamespace(workers=workers, distributed=distributed)
+            self.assertEqual(tlc.counts_to_compare({"set": kind}, options)[-1], last)
+
+
 class Sets(unittest.TestCase):
     def test_what_is_unmeasured_runs_by_its_name_alone(self):
         table = {name: {"set": name} for name in ("push", "nightly", "unmeasured")}
