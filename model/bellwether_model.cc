@@ -222,15 +222,17 @@ std::optional<Config> MakeConfig(const ExploreOptions& o) {
   return config;
 }
 
-// The mutant of that name among `mutants`; null, which was said, if there is none.
-template <class Mutants>
-const typename Mutants::value_type* FindMutant(const Mutants& mutants, const std::string& name,
-                                               const char* file) {
-  for (const auto& mutant : mutants) {
-    if (mutant.name == name) return &mutant;
+// What the mutant of that name does, of those that stand in `file`; `none` without a name. Nothing
+// to return means that there is no such mutant, which was said.
+template <class Mutants, class Mutant, class Function>
+std::optional<Function> FindMutant(const Mutants& mutants, Function Mutant::*does, Function none,
+                                   const std::string& name, const char* file) {
+  if (name.empty()) return none;
+  for (const Mutant& mutant : mutants) {
+    if (mutant.name == name) return mutant.*does;
   }
   PrintError(kTool, "--mutant: there is no mutant " + name + "; they stand in " + file);
-  return nullptr;
+  return {};
 }
 
 std::string Bounds(const ExploreOptions& o) {
@@ -364,22 +366,16 @@ int Explore(const ExploreOptions& o, const std::string& command) {
   const std::optional<Config> config = MakeConfig(o);
   if (!config) return static_cast<int>(ExitCode::kUsage);
   if (Recovers(*config)) {
-    DistortFunction distort = nullptr;
-    if (!o.mutant.empty()) {
-      const auto* mutant = FindMutant(kStoreMutants, o.mutant, "model/recovery_mutants.h");
-      if (mutant == nullptr) return static_cast<int>(ExitCode::kUsage);
-      distort = mutant->distort;
-    }
-    RecoveryExplorer explorer(*config, distort);
+    const auto distort = FindMutant(kStoreMutants, &StoreMutant::distort, DistortFunction{nullptr},
+                                    o.mutant, "model/recovery_mutants.h");
+    if (!distort) return static_cast<int>(ExitCode::kUsage);
+    RecoveryExplorer explorer(*config, *distort);
     return Search(o, *config, explorer, command);
   }
-  ApplyFunction apply = Apply;
-  if (!o.mutant.empty()) {
-    const auto* mutant = FindMutant(kMutants, o.mutant, "model/mutants.h");
-    if (mutant == nullptr) return static_cast<int>(ExitCode::kUsage);
-    apply = mutant->apply;
-  }
-  Explorer explorer(*config, apply);
+  const auto apply =
+      FindMutant(kMutants, &Mutant::apply, ApplyFunction{Apply}, o.mutant, "model/mutants.h");
+  if (!apply) return static_cast<int>(ExitCode::kUsage);
+  Explorer explorer(*config, *apply);
   return Search(o, *config, explorer, command);
 }
 

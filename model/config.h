@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include "model/pointer.h"
 
@@ -38,7 +39,7 @@ inline constexpr auto kModes = std::to_array<ModeInfo>({
     {Mode::kTwoQueuesParallel, "two_queues_parallel"},
 });
 
-static_assert(kMaxWrites < 16);  // a WriteSet has 16 bits of each thread
+static_assert(kMaxWrites < 16);  // a WriteSet has at most 16 bits of each thread
 
 // A set of writes.
 class WriteSet {
@@ -47,16 +48,20 @@ class WriteSet {
   constexpr bool Contains(Pointer w) const {
     return w.thread() < kMaxThreads && (bits_[w.thread()] >> w.incarnation() & 1) != 0;
   }
-  constexpr bool empty() const { return bits_ == std::array<uint16_t, kMaxThreads>{}; }
+  constexpr bool empty() const { return *this == WriteSet(); }
   constexpr void Add(Pointer w) {
-    bits_[w.thread()] = static_cast<uint16_t>(bits_[w.thread()] | 1u << w.incarnation());
+    bits_[w.thread()] = static_cast<Bits>(bits_[w.thread()] | 1u << w.incarnation());
   }
   constexpr void Remove(Pointer w) {
-    bits_[w.thread()] = static_cast<uint16_t>(bits_[w.thread()] & ~(1u << w.incarnation()));
+    bits_[w.thread()] = static_cast<Bits>(bits_[w.thread()] & ~(1u << w.incarnation()));
   }
 
+  friend constexpr bool operator==(const WriteSet&, const WriteSet&) = default;
+
  private:
-  std::array<uint16_t, kMaxThreads> bits_ = {};  // bit k: write k of the thread
+  using Bits = std::conditional_t<(kMaxWrites < 8), uint8_t, uint16_t>;
+
+  std::array<Bits, kMaxThreads> bits_ = {};  // bit k: write k of the thread
 };
 
 struct Config {

@@ -238,15 +238,13 @@ bool StaysClosed(const Config& config, const State& s) {
 }
 
 bool INV_ACK(const Config& config, const State& s) {
-  const auto writes = AllWrites(config);
-  return StaysClosed(config, s) && std::all_of(writes.begin(), writes.end(), [&](Pointer w) {
+  return StaysClosed(config, s) && AllOfWrites(config, [&](Pointer w) {
            return !Acknowledged(s, w) || AcknowledgementHolds(config, s, w);
          });
 }
 
 bool INV_STATUS(const Config& config, const State& s) {
-  const auto writes = AllWrites(config);
-  return std::all_of(writes.begin(), writes.end(), [&](Pointer w) {
+  return AllOfWrites(config, [&](Pointer w) {
     return !Returned(s, w) || StatusIsRight(config, s, w, Poisoned(s));
   });
 }

@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include "model/explorer.h"
 #include "model/recovery_files.h"
 
 namespace bellwether::model {
@@ -169,13 +170,12 @@ void GetSnapshot(const Config& config, const RecoveryState& s, const Visit& visi
 }
 
 // In which batches key number `key` (counted from 0) is found up to sequence `last`.
-inline FoundWrites WritesWithKey(const Config& config, const State& path, size_t key,
-                                 uint8_t last) {
-  FoundWrites found = {};
+inline WriteSet WritesWithKey(const Config& config, const State& path, size_t key, uint8_t last) {
+  WriteSet found;
   for (const Pointer w : AllWrites(config)) {
     const uint8_t sequence = At(path.memtable, w)[w.incarnation() - 1];
     if (sequence == 0 || sequence + key > last) continue;
-    At(found, w) = static_cast<uint8_t>(At(found, w) | 1u << (w.incarnation() - 1));
+    found.Add(w);
   }
   return found;
 }
@@ -200,11 +200,11 @@ class RecoverySteps {
   using State = RecoveryState;
 
   explicit RecoverySteps(const Config& config, DistortFunction distort = nullptr)
-      : config_(config), frames_(Frames(config)), distort_(distort) {}
+      : path_(config), distort_(distort) {}
 
-  const Config& config() const { return config_; }
+  const Config& config() const { return path_.config(); }
   State Initial() const { return {}; }
-  bool IsFinal(const State& s) const { return s.open() && model::IsFinal(config_, s.path); }
+  bool IsFinal(const State& s) const { return s.open() && path_.IsFinal(s.path); }
 
   // Calls visit(action, who, next) for each step from `source`.
   template <class Visit>
@@ -218,7 +218,7 @@ class RecoverySteps {
 #define BELLWETHER_ACTION(name, meaning)
 #define BELLWETHER_ENVIRONMENT_ACTION(name, meaning)
 #define BELLWETHER_STORE_ACTION(name, meaning) \
-  name(config_, source, [&](size_t who, const State& next) { take(Action::name, who, next); });
+  name(config(), source, [&](size_t who, const State& next) { take(Action::name, who, next); });
 #include "model/actions.def"
 #undef BELLWETHER_ACTION
 #undef BELLWETHER_ENVIRONMENT_ACTION
@@ -229,17 +229,13 @@ class RecoverySteps {
   template <class Take>
   void TakePath(const State& source, const Take& take) const {
     State next = source;
-    for (const uint8_t thread : frames_) {
-      for (const ActionInfo& info : kActions) {
-        if (!Apply(config_, info.action, thread, &next.path)) continue;
-        take(info.action, thread, next);
-        next.path = source.path;
-      }
-    }
+    path_.ForEach(source.path, [&](Action action, uint8_t thread, const model::State& path) {
+      next.path = path;
+      take(action, thread, next);
+    });
   }
 
-  const Config config_;
-  const Sequence<uint8_t, kFrames> frames_;
+  const PathSteps path_;
   const DistortFunction distort_;
 };
 

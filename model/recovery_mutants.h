@@ -20,10 +20,10 @@ inline bool DistortReachesEverything(Action action, const RecoveryState& before,
   for (size_t r = 0; r < kMaxReaders; r++) {
     auto& seen = after->seen[r];
     if (seen == before.seen[r]) continue;
-    FoundWrites& found = seen.items[seen.size - 1u];
+    WriteSet& found = seen.items[seen.size - 1u];
     for (size_t t = 0; t < kMaxThreads; t++) {
       for (size_t k = 0; k < kMaxWrites; k++) {
-        if (before.path.memtable[t][k] != 0) found[t] = static_cast<uint8_t>(found[t] | 1u << k);
+        if (before.path.memtable[t][k] != 0) found.Add({t, k + 1});
       }
     }
   }

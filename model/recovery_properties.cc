@@ -10,12 +10,6 @@ namespace bellwether::model {
 
 namespace {
 
-template <class Predicate>
-bool AllOfWrites(const Config& config, Predicate&& predicate) {
-  const auto writes = AllWrites(config);
-  return std::all_of(writes.begin(), writes.end(), predicate);
-}
-
 // A crash may take what was acknowledged without being synced.
 bool LostToCrash(const Config& config, const RecoveryState& s, Pointer w) {
   return s.crashes > 0 && !config.Sync(w) && CountPlaces(config, s.path, w) == 0;
@@ -91,11 +85,9 @@ bool SnapshotHolds(const Config& config, const State& s, int snapshot) {
 }
 
 // A reader finds a key of exactly the batches that are in its snapshot as a whole.
-bool FindsWholeBatches(const Config& config, const State& s, int snapshot,
-                       const FoundWrites& found) {
+bool FindsWholeBatches(const Config& config, const State& s, int snapshot, const WriteSet& found) {
   return AllOfWrites(config, [&](Pointer w) {
-    const bool has = (At(found, w) >> (w.incarnation() - 1) & 1) != 0;
-    return has == (config.Inserts(w) && EndsUpTo(config, s, w, snapshot));
+    return found.Contains(w) == (config.Inserts(w) && EndsUpTo(config, s, w, snapshot));
   });
 }
 

@@ -41,9 +41,6 @@ using Files = Sequence<LogFile, kMaxCrashes>;
 
 enum class RecoveryMode : uint8_t { kTolerateTornTail, kPointInTime };
 
-// A set of writes: bit k-1 of thread t is write k.
-using FoundWrites = PerThread<uint8_t>;
-
 template <class T>
 using PerReader = std::array<T, kMaxReaders>;
 
@@ -57,7 +54,7 @@ struct RecoveryState {
   Files files;
   Records found;
   PerReader<Sequence<uint8_t, 1>> snapshot = {};
-  PerReader<Sequence<FoundWrites, kMaxKeys>> seen = {};
+  PerReader<Sequence<WriteSet, kMaxKeys>> seen = {};
 
   bool open() const { return phase == Action::Write; }
 

@@ -144,10 +144,9 @@ std::string ReadersText(const Config& config, Value&& value) {
       readers, [](size_t r) { return std::string("r") + std::to_string(r + 1); }, value);
 }
 
-std::string FoundText(const Config& config, const FoundWrites& found) {
-  return TlaSet(AllWrites(config), [&](Pointer w) -> std::string {
-    return (At(found, w) >> (w.incarnation() - 1) & 1) != 0 ? Text(w) : "";
-  });
+std::string FoundText(const Config& config, const WriteSet& found) {
+  return TlaSet(AllWrites(config),
+                [&](Pointer w) -> std::string { return found.Contains(w) ? Text(w) : ""; });
 }
 
 using Variables = std::map<std::string_view, std::string>;

@@ -4,6 +4,8 @@
 
 #pragma once
 
+#include <algorithm>
+
 #include "model/write_path_model.h"
 
 namespace bellwether::model {
@@ -14,6 +16,12 @@ inline int EndSequence(const Config& config, const LogRecord& record) {
 
 inline int LastOf(const Config& config, const Records& records) {
   return records.empty() ? 0 : EndSequence(config, records.last());
+}
+
+template <class Predicate>
+bool AllOfWrites(const Config& config, Predicate&& predicate) {
+  const auto writes = AllWrites(config);
+  return std::all_of(writes.begin(), writes.end(), predicate);
 }
 
 // Where a writer stands in the log.

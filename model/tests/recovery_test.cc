@@ -140,7 +140,9 @@ TEST(Get, FindsWhatTheSnapshotReaches) {
   RecoveryState s = TakeStep(Acknowledged1(), Action::GetSnapshot);
   s = Write(s, 1);
   s = TakeStep(TakeStep(s, Action::Get), Action::Get);
-  for (const FoundWrites& found : s.seen[0]) EXPECT_EQ(found, (FoundWrites{1, 0}));
+  WriteSet first;
+  first.Add({0, 1});
+  for (const WriteSet& found : s.seen[0]) EXPECT_EQ(found, first);
   Get(Serial(), s, [](size_t, const RecoveryState&) { ADD_FAILURE() << "a third key"; });
 }
 
