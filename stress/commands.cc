@@ -18,6 +18,12 @@ void ReportViolation(const Violation& violation, ExitCode code, const std::strin
   report->Fail(code);
 }
 
+uint64_t CountUntilExercised(uint64_t count, uint32_t threads) {
+  constexpr uint64_t kPatience = 20;
+  const bool incomplete = count >= kEnough && !Exercised::Missing(threads).empty();
+  return incomplete ? kPatience * count : count;
+}
+
 void CheckExercised(uint32_t threads, const std::string& command, ReportRow* row, Report* report) {
   const std::string missing = Exercised::Missing(threads);
   if (missing.empty()) return;

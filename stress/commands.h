@@ -42,6 +42,10 @@ void ReportViolation(const Violation& violation, ExitCode code, const std::strin
 // So many stores or lives exercise everything that their workload names.
 inline constexpr uint64_t kEnough = 20;
 
+// How many stores or lives a run has. Whether threads meet in a stall is up to the machine: one of
+// kEnough in which something has not happened yet goes on for so many times `count`.
+uint64_t CountUntilExercised(uint64_t count, uint32_t threads);
+
 // Fails the report as incomplete if a mechanism of the workload never happened.
 void CheckExercised(uint32_t threads, const std::string& command, ReportRow* row, Report* report);
 

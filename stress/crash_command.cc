@@ -29,9 +29,6 @@ std::string Repeat(const Mode& mode, uint32_t threads, uint64_t seed, std::strin
 // A mutant that few crashes show gets so many times the stores of the control. It ends with the
 // first that dies; which that is, with several threads, no seed says.
 constexpr uint64_t kMoreForMutants = 100;
-// Whether threads meet in a stall is up to the machine. A run in which something has not happened
-// yet goes on for so many times its stores.
-constexpr uint64_t kPatience = 20;
 
 struct CrashResult {
   ScenarioFigures figures;
@@ -46,12 +43,8 @@ CrashResult Crash(const Options& options, const Mode& mode, uint32_t threads,
   CrashResult result;
   Exercised::Reset();
   Progress progress(options.progress, "crash " + std::string(mode.name), "operations");
-  const auto goes_on = [&] {
-    if (result.stores < options.count) return true;
-    return options.count >= kEnough && result.stores < kPatience * options.count &&
-           !Exercised::Missing(threads).empty();
-  };
-  for (; goes_on() && !result.violation; ++result.stores) {
+  for (; result.stores < CountUntilExercised(options.count, threads) && !result.violation;
+       ++result.stores) {
     result.seed = options.seed + result.stores;
     ReproduceCommand() = "bellwether_stress " + Repeat(mode, threads, result.seed, mutant);
     CrashScenario scenario(result.seed, mode.options, threads, MutantNamed(mutant));

@@ -24,7 +24,6 @@ constexpr uint64_t kLivesOfOneStore = 8;
 constexpr uint64_t kWritesOfOneLife = 500;
 constexpr uint64_t kMicrosOfOneLife = 20'000;
 constexpr size_t kMaxLogBytes = size_t{4} << 10;
-constexpr uint64_t kPatience = 20;
 
 struct KillResult {
   std::optional<Violation> violation;
@@ -127,11 +126,7 @@ void RunKill(const Options& options, Report* report) {
                     std::string(mode.name)};
       Progress progress(options.progress, row.what, "operations");
       KillResult result;
-      // On a slow machine it takes more lives until everything has happened.
-      const auto lives = [&] {
-        const bool incomplete = options.count >= kEnough && !Exercised::Missing(threads).empty();
-        return incomplete ? options.count * kPatience : options.count;
-      };
+      const auto lives = [&] { return CountUntilExercised(options.count, threads); };
       for (uint64_t store = 0; result.lives < lives() && !result.violation; ++store) {
         KillOne(options, mode, threads, store, lives(), &progress, &result);
       }
