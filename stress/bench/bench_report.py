@@ -1,4 +1,4 @@
-"""What the benchmark leaves: the report (JSON), every slice (CSV), the plot, and the README's tables."""
+"""What the benchmark leaves: the report (JSON), every slice (CSV), the plot, and the READMEs' tables."""
 
 import csv
 import io
@@ -9,7 +9,8 @@ from pathlib import Path
 import bench_plot
 from bench_slices import BATCHES, BENCH, ENGINES, LOGS, BenchError
 
-README = BENCH / "README.md"
+GATE_README = BENCH.parent / "README.md"
+GRID_README = BENCH / "README.md"
 PLOT = BENCH / "grid.svg"
 BEGIN = "<!-- results: stress/bench/bench --table -->"
 END = "<!-- end of results -->"
@@ -82,7 +83,7 @@ def curves(rows):
     return panels
 
 
-# --- the README ----------------------------------------------------------------------------------
+# --- the READMEs ---------------------------------------------------------------------------------
 
 
 def markdown(head, lines):
@@ -152,18 +153,22 @@ def load(path):
         raise BenchError(f"{path}: no report of the benchmark ({error})") from None
 
 
-def write_readme(folder):
-    """Puts the tables of the last gate and the last grid into the README, and the plot beside it."""
+def write_between(readme, text):
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise BenchError(f"{readme}: no '{BEGIN}' … '{END}' to write between")
+    write_atomically(readme, f"{before}{begin}\n\n{text}\n{end}{after}")
+
+
+def write_tables(folder):
+    """Puts the table of the last gate into stress/README.md, and the last grid into the one here."""
     gate, grid = load(folder / "gate.json"), load(folder / "grid.json")
     if gate is None and grid is None:
         raise BenchError(f"no gate.json and no grid.json in {folder}: measure first (--gate)")
-    before, begin, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise BenchError(f"{README}: no '{BEGIN}' … '{END}' to write between")
-    parts = [gate_table(gate)] if gate else []
+    if gate:
+        write_between(GATE_README, gate_table(gate))
     if grid:
-        parts.append(grid_tables(grid) + "\n![operations a second by threads](grid.svg)\n")
+        write_between(GRID_README,
+                      grid_tables(grid) + "\n![operations a second by threads](grid.svg)\n")
         write_atomically(PLOT, bench_plot.svg_of(curves(grid["rows"])))
-    text = "\n".join(parts)
-    write_atomically(README, f"{before}{begin}\n\n{text}\n{end}{after}")

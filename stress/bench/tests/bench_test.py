@@ -6,11 +6,16 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import xml.etree.ElementTree
 from pathlib import Path
 
 TOOL = sys.argv.pop(1)
 BENCH = Path(__file__).resolve().parent.parent / "bench"
+sys.path.insert(0, str(BENCH.parent))
+import bench_report  # noqa: E402
+from bench_slices import BenchError  # noqa: E402
+
 # Debian's, with assertions: no fair peer, and as good as another to call by its C API.
 ROCKSDB = "librocksdb.so.7.8"
 # So much slower that no load of the machine hides it.
@@ -102,6 +107,52 @@ class Gate(unittest.TestCase):
         for number in bounds:
             self.assertEqual(sorted(engines[number - 2:number] + engines[number + 1:number + 3]),
                              ["serial", "serial", SLOW, SLOW])
+
+
+class Tables(unittest.TestCase):
+    """--table, beside copies of the READMEs."""
+
+    def setUp(self):
+        left = tempfile.TemporaryDirectory()
+        self.addCleanup(left.cleanup)
+        self.folder = Path(left.name)
+        self.readmes = {}
+        for name in ("GATE_README", "GRID_README"):
+            copy = self.folder / f"{name}.md"
+            copy.write_text(getattr(bench_report, name).read_text(encoding="utf-8"))
+            self.readmes[name] = copy
+        places = unittest.mock.patch.multiple(bench_report, PLOT=self.folder / "grid.svg",
+                                              **self.readmes)
+        places.start()
+        self.addCleanup(places.stop)
+
+    def tables_of(self, name):
+        text = self.readmes[name].read_text(encoding="utf-8")
+        return text.partition(bench_report.BEGIN)[2].partition(bench_report.END)[0]
+
+    def test_a_gate_and_a_grid_replace_what_stood_there(self):
+        gate = Run("--gate", *SHORT, "--baseline", SLOW, "--engine", "serial")
+        grid = Run("--cells", "3:no_wal:10", "--engines", "serial", "--rounds", "1",
+                   "--scale", "0.002")
+        (self.folder / "gate.json").write_text(gate.left["json"])
+        (self.folder / "grid.json").write_text(grid.left["json"])
+        bench_report.write_tables(self.folder)
+        line, = [line for line in self.tables_of("GATE_README").splitlines()
+                 if line.startswith("| 2 threads without sync, batch 1 |")]
+        self.assertIn(gate.rows()[0]["result"], line)
+        self.assertIn("| without a log, batch 10 | 3 |", self.tables_of("GRID_README"))
+        self.assertNotIn("| 64 |", self.tables_of("GRID_README"))
+        xml.etree.ElementTree.fromstring((self.folder / "grid.svg").read_text())
+        for name, copy in self.readmes.items():
+            before, _, _ = getattr(bench_report, name).read_text().partition(bench_report.BEGIN)
+            self.assertTrue(copy.read_text().startswith(before), name)
+
+    def test_without_a_report_and_without_its_place_it_says_so(self):
+        with self.assertRaisesRegex(BenchError, "measure first"):
+            bench_report.write_tables(self.folder)
+        self.readmes["GATE_README"].write_text("nothing")
+        with self.assertRaisesRegex(BenchError, "to write between"):
+            bench_report.write_between(self.readmes["GATE_README"], "a table")
 
 
 class Faults(unittest.TestCase):
