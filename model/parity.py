@@ -126,9 +126,14 @@ MOST_STATES = 200_000  # TLC's dump of more is too large to compare
 CROSS_SECTION = re.compile(r"((?!\w*Crash)[A-Za-z]+(2x1|2x2|3x1)|(Parallel|Pipelined|TwoQueues)Crash2x1)")
 
 
+def manifest():
+    """The configurations of the spec, by name."""
+    return json.loads((SPEC / "manifest.json").read_text())["mc"]
+
+
 def chosen(names, nightly):
     """The configurations to compare: those named, or those of the set."""
-    table = json.loads((SPEC / "manifest.json").read_text())["mc"]
+    table = manifest()
     have = [name for name, entry in table.items() if comparable(name, entry)]
     for name in names:
         if name not in have:

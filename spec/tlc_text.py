@@ -125,6 +125,12 @@ def properties(text):
     return [name for line in re.findall(r"^PROPERTIES (.*)$", text, re.M) for name in line.split()]
 
 
+def safety_of(config_text):
+    """The configuration without properties of more than a state: neither a distributed run nor the model has them."""
+    return (re.sub(r"^PROPERTIES .*$", "", config_text, flags=re.M)
+            .replace("SPECIFICATION Fair", "SPECIFICATION "))
+
+
 def row(what, bounds, result, outcome):
     return {"what": what, "bounds": bounds, "result": result, "figures": outcome.figures}
 
