@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "model/log_order.h"
+#include "model/memtable_queue_order.h"
 #include "model/replay.h"
 
 namespace bellwether::model {
@@ -37,33 +38,61 @@ struct Node {
   bool walked = false;                      // goes on to the hopeless event, without choices
 };
 
-// What others have to do first may be missing: a state, or the end of who holds the log.
+// What others have to do first may be missing: a state, the end of a stall or its beginning,
+// relief, or the end of who holds the log.
 bool Waits(Action action) {
-  return action == Action::WriteToWAL_FirstError || action == Action::JoinBatchGroup_AwaitState ||
-         action == Action::ExitAsBatchGroupLeader_AwaitState ||
-         action == Action::CompleteParallelMemTableWriter_AwaitState;
+  switch (action) {
+    case Action::LinkOne:
+    case Action::LinkOne_NoSlowdown:
+    case Action::PreprocessWrite:
+    case Action::EndWriteStall:
+    case Action::WriteToWAL_FirstError:
+    case Action::JoinBatchGroup_AwaitState:
+    case Action::ExitAsBatchGroupLeader_AwaitState:
+    case Action::CompleteParallelMemTableWriter_AwaitState:
+    case Action::WaitForMemTableWriters_AwaitState:
+      return true;
+    default:
+      return false;
+  }
 }
 
-// May a thread that is at `pc` take the action, now or once others have done something?
-bool BelongsTo(Action pc, Action action) {
-  switch (action) {
+// May who is to take the event's step take it, now or once others have done something?
+bool BelongsTo(const RecordedEvent& event, const Replay& replay) {
+  const size_t frame = replay.FrameOf(event);
+  const Action pc = replay.state().pc[frame];
+  switch (event.action) {
     case Action::WalError:
       return pc == Action::WriteToWAL || pc == Action::WriteToWAL_Sync;
     case Action::MemTableError:
       return pc == Action::InsertInto;
+    case Action::LinkOne_NoSlowdown:
+      return pc == Action::LinkOne &&
+             replay.config().no_slowdown.Contains(Me(replay.state(), frame));
+    case Action::CloseError:
+      return pc == Action::Close;
     default:
-      return pc == action;
+      return pc == event.action;
   }
 }
 
-// It touches only what belongs to its thread, or waits for what nobody takes back.
-bool IsLocal(Action action) {
-  switch (action) {
+// It touches only what belongs to its thread, or waits for what nobody takes back. What a call does
+// that leads all queues nobody sees before it has left them.
+bool IsLocal(const RecordedEvent& event, const Replay& replay) {
+  switch (event.action) {
     case Action::LinkOne:
+    case Action::LinkOne_NoSlowdown:
     case Action::LinkGroup:
     case Action::WalError:
     case Action::PreReleaseError:
     case Action::Poison:
+    case Action::PreprocessWrite:
+    case Action::PreprocessWrite_FirstError:
+    case Action::BeginWriteStall:
+    case Action::EndWriteStall:
+    case Action::RunUnbatched:
+    case Action::WaitForMemTableWriters:
+    case Action::WaitForMemTableWriters_LinkOne:
     case Action::EnterAsBatchGroupLeader:
     case Action::EnterAsBatchGroupLeader_Graft:
     case Action::ExitAsBatchGroupLeader_Dummy:
@@ -75,6 +104,8 @@ bool IsLocal(Action action) {
     case Action::CompleteParallelMemTableWriter:
     case Action::WriteToWAL_FirstError:
       return false;
+    case Action::Write_Return:
+      return !replay.Relieves(event.thread);
     default:
       return true;
   }
@@ -82,9 +113,13 @@ bool IsLocal(Action action) {
 
 // Whether there is a place for the event at no later time either: its thread is elsewhere, which
 // nobody else changes; or what it says is not what only its thread touches.
-bool IsHopeless(const RecordedEvent& event, const Fit& fit, const State& state) {
-  if (!fit.enabled) return !BelongsTo(state.pc[event.thread], event.action);
-  return !fit.difference.empty() && IsLocal(event.action);
+bool IsHopeless(const RecordedEvent& event, const Fit& fit, const Replay& replay) {
+  if (!fit.enabled) return !BelongsTo(event, replay);
+  // Nobody links into that queue: it only becomes empty.
+  if (event.action == Action::WaitForMemTableWriters) {
+    return !fit.difference.empty() && event.Text("read") != "null";
+  }
+  return !fit.difference.empty() && IsLocal(event, replay);
 }
 
 class Search {
@@ -93,6 +128,7 @@ class Search {
          const std::function<void(uint64_t)>& progress)
       : trace_(trace),
         log_order_(config, trace),
+        queue_order_(trace),
         by_clock_(by_clock),
         limit_(limit),
         progress_(progress),
@@ -126,26 +162,38 @@ class Search {
   // queue. While a leader is at work no value of the tail comes back: each of its writers links
   // once. So an event of the leader that has recorded which tail it saw fits at one time only, and
   // what else could happen at that time does not touch what it touches. A look at first_error_ that
-  // saw null has to come before the poison, one that saw an error fits for ever.
-  bool IsUrgent(const RecordedEvent& event) const {
+  // saw null has to come before the poison, one that saw an error fits for ever. So it is with the
+  // beginning of a stall, and with a leader's look at the memtable queue of which it keeps the
+  // entrance. Of what a thread does because it saw a stall, or saw relief, others see nothing: it
+  // can come as early as it fits. The end of a stall, and of relief, does not say what it came
+  // after.
+  bool IsUrgent(const RecordedEvent& event, const Replay& replay) const {
     switch (event.action) {
       case Action::LinkOne:
       case Action::LinkGroup:
+      case Action::WaitForMemTableWriters_LinkOne:
       case Action::WalError:
       case Action::PreReleaseError:
       case Action::Poison:
+      case Action::EndWriteStall:
+      case Action::RunUnbatched:
         return false;
+      case Action::LinkOne_NoSlowdown:
+      case Action::PreprocessWrite:
+        return true;
+      case Action::ExitAsMemTableWriter:
+        return event.fields.contains("read") && !queue_order_.MayBeSeen(event, replay);
       case Action::WriteToWAL_FirstError:
         return event.fields.contains("read") && log_order_.Known(event);
       default:
-        return IsLocal(event.action) || event.fields.contains("read");
+        return IsLocal(event, replay) || event.fields.contains("read");
     }
   }
 
   // Not before an event of another thread that was over when this one began. When a local event
   // happens nobody sees.
   bool InTime(const RecordedEvent& event, const Replay& replay) const {
-    if (!by_clock_ || event.number == 1 || IsLocal(event.action)) return true;
+    if (!by_clock_ || event.number == 1 || IsLocal(event, replay)) return true;
     const uint64_t began = trace_.threads[event.thread][event.number - 2].ns;
     for (size_t t = 0; t < trace_.threads.size(); t++) {
       const RecordedEvent* const other = replay.Next(t);
@@ -211,9 +259,9 @@ class Search {
         Replay next = node->replay;
         result->applied++;
         const Fit fit = next.Take(*event);
-        if (IsHopeless(*event, fit, node->replay.state())) node->hopeless = event;
+        if (IsHopeless(*event, fit, node->replay)) node->hopeless = event;
         if (!fit.difference.empty() || !log_order_.Due(*event, node->replay)) continue;
-        if (!IsUrgent(*event)) {
+        if (!IsUrgent(*event, node->replay)) {
           fitting.push_back(t);
           continue;
         }
@@ -276,7 +324,7 @@ class Search {
     Replay next = node.replay;
     const RecordedEvent* event = found.event;
     do {
-      const bool at_it = next.state().pc[t] == event->action;
+      const bool at_it = BelongsTo(*event, next);
       found.fit = next.Take(*event);
       found.waits = !found.fit.enabled && at_it && Waits(event->action);
       if (!found.fit.difference.empty()) {
@@ -338,8 +386,10 @@ class Search {
     const State& state = best_.replay.state();
     for (size_t t = 0; t < trace_.threads.size(); t++) {
       if (best_.replay.Next(t) != nullptr || !InFlight(state, t)) continue;
+      const bool second =
+          Caller(best_.replay.config(), state) == t && InFlight(state, kSecondPlace);
       return TlaThread(t) + " ends within write " + std::to_string(trace_.threads[t].back().write) +
-             "; " + std::string(ActionName(state.pc[t])) + " is due";
+             "; " + std::string(ActionName(state.pc[second ? kSecondPlace : t])) + " is due";
     }
     return {};
   }
@@ -352,10 +402,14 @@ class Search {
     text.append(": ").append(fit.difference);
     text += "; enabled there:";
     const Replay& replay = best_.replay;
-    for (size_t t = 0; t < trace_.threads.size(); t++) {
+    for (const size_t frame : Frames(replay.config())) {
+      const Pointer w = Me(replay.state(), frame);
       for (const ActionInfo& info : kActions) {
-        if (info.environment || !Enabled(replay.config(), replay.state(), info.action, t)) continue;
-        text.append(" ").append(TlaThread(t)).append(" ").append(info.name).append(",");
+        if (info.environment || !Enabled(replay.config(), replay.state(), info.action, frame)) {
+          continue;
+        }
+        text.append(" ").append(WriterName(replay.config(), replay.state(), w));
+        text.append(" ").append(info.name).append(",");
       }
     }
     if (text.back() == ',') text.pop_back();
@@ -364,6 +418,7 @@ class Search {
 
   const RecordedTrace& trace_;
   const LogOrder log_order_;
+  const MemTableQueueOrder queue_order_;
   const bool by_clock_;
   const uint64_t limit_;
   const std::function<void(uint64_t)>& progress_;
@@ -387,10 +442,6 @@ std::string Unsupported(const RecordedTrace& trace, Config* config) {
   for (const auto& thread : trace.threads) {
     for (const RecordedEvent& event : thread) {
       most_bytes = std::max(most_bytes, event.Number("bytes"));
-      if (event.Flag("no_slowdown") || event.Flag("unbatched")) {
-        return "conform does not follow no_slowdown and unbatched writers (line " +
-               std::to_string(event.line) + ")";
-      }
     }
   }
   // It counts the cap in writers, the engine in bytes; a small leader's cap is an eighth.
@@ -404,6 +455,8 @@ std::string Unsupported(const RecordedTrace& trace, Config* config) {
   config->stride_threshold =
       static_cast<uint8_t>(std::min<uint64_t>(trace.stride_threshold, kMaxThreads + 1));
   config->max_group = kMaxThreads;
+  // A leader may have to stall: when, the trace says.
+  config->max_log = trace.max_log_bytes == 0 ? 0 : 1;
   config->wal_errors = true;
   config->memtable_errors = true;
   return {};

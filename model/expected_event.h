@@ -36,9 +36,31 @@ class Sequences {
   std::array<uint64_t, 256> end_ = {};
 };
 
-inline std::string PointerName(Pointer p) {
+// The thread whose unbatched call leads the main queue: the second Writer is in its frame, if there
+// is one. kMaxThreads: there is no such call.
+inline size_t Caller(const Config& config, const State& s) {
+  for (size_t t = 0; t < config.threads; t++) {
+    const bool leads = s.pc[t] == Action::Close || s.pc[t] == Action::Checkpoint ||
+                       s.pc[t] == Action::ExitAsBatchGroupLeader;
+    if (leads && config.Unbatched(Me(s, t))) return t;
+  }
+  return kMaxThreads;
+}
+
+// The thread whose frame holds the dummy of a pipelined exit; kMaxThreads: there is none.
+inline size_t DummyHolder(const Config& config, const State& s) {
+  for (size_t t = 0; t < config.threads; t++) {
+    if (HasDummy(s, t) && !config.Unbatched(Me(s, t))) return t;
+  }
+  return kMaxThreads;
+}
+
+// A Writer is called by the thread in whose frame it is.
+inline std::string WriterName(const Config& config, const State& s, Pointer p) {
   if (p.null()) return "null";
-  return p.thread() == kDummyPlace ? "dummy" : TlaThread(p.thread());
+  if (p == kStallDummy || p == kNonmemStallDummy) return "stall_dummy";
+  if (p == kSecond) return TlaThread(Caller(config, s));
+  return TlaThread(p == kDummy ? DummyHolder(config, s) : p.thread());
 }
 
 inline std::string StateName(WriterState state) {
@@ -75,7 +97,7 @@ inline std::string StatusName(WriteStatus status) {
   return {};
 }
 
-// Thread t took an action, which led from `before` to `after`.
+// Thread t, or the second Writer in its place, took an action, which led from `before` to `after`.
 class ExpectedEvent {
  public:
   // REQUIRES: all of these outlive it.
@@ -92,9 +114,17 @@ class ExpectedEvent {
   void Add(std::string_view name, std::string value) {
     fields_.emplace_back(name, std::move(value));
   }
+  void AddWriter(Pointer w) { Add("writer", Named(w)); }
+  std::string Named(Pointer w) const { return WriterName(config_, before_, w); }
   void AddTail(Pointer read, Pointer wrote) {
-    Add("read", PointerName(read));
-    Add("wrote", PointerName(wrote));
+    Add("read", Named(read));
+    Add("wrote", WriterName(config_, after_, wrote));
+  }
+  // An access of first_error_, of running, of relief.
+  void AddPoisoned() { Add("read", TlaLower(before_.first_error != FirstError::kOK)); }
+  void AddNumber(uint8_t read, uint8_t wrote) {
+    Add("read", std::to_string(read));
+    Add("wrote", std::to_string(wrote));
   }
   // Of the write queue that t is in.
   void AddWriteTail() {
@@ -106,13 +136,13 @@ class ExpectedEvent {
   void AddMemTableTail() { AddTail(before_.newest_memtable_writer, after_.newest_memtable_writer); }
   // The Writer whose state is stored.
   void AddStored(Pointer w) {
-    Add("writer", PointerName(w));
+    AddWriter(w);
     if (!w.null()) Add("wrote", StateName(At(after_.state, w)));
   }
   void AddOwn() { AddStored(Me(before_, t_)); }
   void AddGroup() {
     Add("group_size", std::to_string(after_.group_size[t_]));
-    Add("last_writer", PointerName(after_.last_writer[t_]));
+    Add("last_writer", WriterName(config_, after_, after_.last_writer[t_]));
   }
 
   void Fill(Action action) {
@@ -120,32 +150,36 @@ class ExpectedEvent {
     switch (action) {
       case Action::LinkOne:
       case Action::EnterAsBatchGroupLeader_Graft:
-        Add("writer", PointerName(me));
+        AddWriter(me);
         return AddWriteTail();
       case Action::JoinBatchGroup_AwaitState:
       case Action::ExitAsBatchGroupLeader_AwaitState:
       case Action::CompleteParallelMemTableWriter_AwaitState:
-        Add("writer", PointerName(me));
+      case Action::WaitForMemTableWriters_AwaitState:
+        AddWriter(me);
         return Add("read", StateName(before_.state[t_]));
       case Action::EnterAsBatchGroupLeader:
-        Add("writer", PointerName(me));
+        AddWriter(me);
         AddWriteTail();
         return AddGroup();
       case Action::EnterAsMemTableWriter:
-        Add("writer", PointerName(me));
+        AddWriter(me);
         AddMemTableTail();
         return AddGroup();
+      case Action::PreprocessWrite_FirstError:
       case Action::WriteToWAL_FirstError:
       case Action::EnterAsMemTableWriter_FirstError:
-        Add("writer", PointerName(me));
-        return Add("read", TlaLower(before_.first_error != FirstError::kOK));
+        AddWriter(me);
+        return AddPoisoned();
       case Action::SetLastSequence_FirstError:
-        Add("writer", PointerName(before_.write_group[t_]));
-        return Add("read", TlaLower(before_.first_error != FirstError::kOK));
+        AddWriter(before_.write_group[t_]);
+        return AddPoisoned();
       case Action::WalError:
       case Action::PreReleaseError:
       case Action::Poison:
-        Add("read", TlaLower(before_.first_error != FirstError::kOK));
+      case Action::Close:
+      case Action::CloseError:
+        AddPoisoned();
         return Add("wrote", "true");
       default:
         return FillPath(action);
@@ -156,38 +190,68 @@ class ExpectedEvent {
     const Pointer me = Me(before_, t_);
     switch (action) {
       case Action::WriteToWAL:
-        Add("writer", PointerName(me));
+        AddWriter(me);
         // Refused: the group has none.
         if (after_.group_status[t_] != WriteStatus::kOK) return;
         return Add("last_sequence", std::to_string(sequences_.end(LogEnd())));
       case Action::WriteToWAL_Sync:
-        return Add("writer", PointerName(me));
+        return AddWriter(me);
       case Action::InsertInto: {
         const Pointer w = Inserted();
-        Add("writer", PointerName(w));
+        AddWriter(w);
         return Add("sequence", std::to_string(sequences_.first(At(before_.sequence, w))));
       }
       case Action::MemTableError:
-        return Add("writer", PointerName(Inserted()));
+        return AddWriter(Inserted());
       case Action::SetLastSequence:
-        Add("writer", PointerName(before_.write_group[t_]));
+        AddWriter(before_.write_group[t_]);
         return Add("wrote", std::to_string(sequences_.end(after_.last_sequence)));
       case Action::LaunchParallelMemTableWriters:
-        Add("writer", PointerName(me));
+        AddWriter(me);
         return Add("wrote", std::to_string(after_.running[t_]));
       case Action::CompleteParallelMemTableWriter:
-        Add("writer", PointerName(me));
-        Add("read", std::to_string(before_.running[Frame(before_, t_)]));
-        return Add("wrote", std::to_string(after_.running[Frame(before_, t_)]));
+        AddWriter(me);
+        return AddNumber(before_.running[Frame(before_, t_)], after_.running[Frame(before_, t_)]);
       case Action::Write_Return:
-        return FillReturn(after_.outcome[t_].last());
+        return FillReturn();
+      default:
+        return FillStall(action);
+    }
+  }
+
+  void FillStall(Action action) {
+    const Pointer me = Me(before_, t_);
+    switch (action) {
+      case Action::PreprocessWrite:
+        AddWriter(me);
+        return Add("read", std::to_string(before_.relief));
+      case Action::RunUnbatched:
+        AddWriter(me);
+        return AddNumber(before_.relief, after_.relief);
+      case Action::BeginWriteStall:
+        AddWriter(StallDummy(config_, before_, t_));
+        return AddWriteTail();
+      case Action::EndWriteStall:
+        AddWriter(At(before_.link_older, StallDummy(config_, before_, t_)));
+        return AddWriteTail();
+      case Action::EnterUnbatched:
+        return AddWriter(me);
+      case Action::WaitForMemTableWriters:
+        return Add("read", Named(before_.newest_memtable_writer));
+      case Action::WaitForMemTableWriters_LinkOne:
+        AddWriter(me);
+        return AddMemTableTail();
+      case Action::WaitForMemTableWriters_Store:
+        return Add("wrote", Named(after_.newest_memtable_writer));
       default:
         return FillStates(action);
     }
   }
 
-  void FillReturn(const Outcome& outcome) {
-    Add("writer", PointerName(Me(before_, t_)));
+  void FillReturn() {
+    AddWriter(Me(before_, t_));
+    if (config_.Unbatched(Me(before_, t_))) return;
+    const Outcome outcome = after_.outcome[t_].last();
     Add("status", StatusName(outcome.status));
     const bool has = outcome.sequence != 0 &&
                      sequences_.end(outcome.sequence) >= sequences_.first(outcome.sequence);
@@ -197,6 +261,7 @@ class ExpectedEvent {
   void FillStates(Action action) {
     switch (action) {
       case Action::JoinBatchGroup:
+      case Action::LinkOne_NoSlowdown:
       case Action::LaunchParallelMemTableWriters_Leader:
       case Action::SetMemWritersEachStride_Caller:
       case Action::ExitAsBatchGroupLeader_CompleteLeader:
@@ -207,6 +272,7 @@ class ExpectedEvent {
       case Action::ExitAsBatchGroupLeader_CompleteFollower:
       case Action::ExitAsMemTableWriter_SetState:
       case Action::ExitAsMemTableWriter_CompleteWriter:
+      case Action::BeginWriteStall_CompleteWriter:
         return AddStored(before_.cursor[t_]);
       case Action::ExitAsBatchGroupFollower:
       case Action::ExitAsMemTableWriter_CompleteLeader:
@@ -214,23 +280,27 @@ class ExpectedEvent {
       case Action::LinkGroup_SetState:
         return AddStored(before_.group_leader[t_]);
       case Action::LinkGroup:
-        Add("writer", PointerName(before_.last_writer[t_]));
+        AddWriter(before_.last_writer[t_]);
         return AddMemTableTail();
       case Action::ExitAsBatchGroupLeader_Dummy:
-        Add("writer", "dummy");
+        Add("writer", WriterName(config_, after_, kDummy));
         return AddWriteTail();
       case Action::ExitAsBatchGroupLeader:
-        Add("writer",
-            config_.Pipelined() ? "dummy" : PointerName(before_.last_writer[Frame(before_, t_)]));
+        AddWriter(Left());
         return AddWriteTail();
       case Action::ExitAsMemTableWriter:
-        Add("writer", PointerName(before_.write_group[t_]));
+        AddWriter(before_.write_group[t_]);
         return AddMemTableTail();
       default:
         return;
     }
   }
 
+  // The Writer that leaves its queue with all before it.
+  Pointer Left() const {
+    if (config_.Unbatched(Me(before_, t_))) return Me(before_, t_);
+    return config_.Pipelined() ? kDummy : before_.last_writer[Frame(before_, t_)];
+  }
   uint8_t LogEnd() const { return after_.allocated_sequence; }
   Pointer Inserted() const {
     return InsertsOwn(before_, t_) ? Me(before_, t_) : before_.cursor[t_];

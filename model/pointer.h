@@ -27,7 +27,7 @@ namespace bellwether::model {
 inline namespace BELLWETHER_MODEL_BOUNDS {
 
 #ifdef BELLWETHER_MODEL_WIDE
-inline constexpr size_t kMaxThreads = 12;
+inline constexpr size_t kMaxThreads = 13;
 inline constexpr size_t kMaxWrites = 8;  // of each thread
 #elif defined(BELLWETHER_MODEL_SIX)
 inline constexpr size_t kMaxThreads = 6;

@@ -3,6 +3,12 @@
 // Take lets a thread's next event happen, if it is an enabled action that reads and writes what was
 // recorded. The search for an order is conform.cc's.
 //
+// Unbatched calls. Which one it is, Close or Checkpoint, follows from what the call does later. Two
+// steps are not told, because they show nothing, and are taken when the next one is: that of a call
+// which finds the path poisoned and does not do what it came for, and the end of the second Writer.
+// How large the log is the model does not know: a PreprocessWrite that has looked at relief found
+// it too large.
+//
 // Forgetting. The model's state keeps the whole history, which a trace is too long for. What no
 // later action looks at is dropped: results, all records but the last, the number of each write
 // (its incarnation counts modulo kMaxWrites: a Writer that died so many writes ago is dereferenced
@@ -52,6 +58,16 @@ class Replay {
     return taken_[t] < events.size() ? &events[taken_[t]] : nullptr;
   }
 
+  // Whose step the thread's event would be: its own, or, within an unbatched call, that of the
+  // call's second Writer, which does its part before the call goes on.
+  size_t FrameOf(const RecordedEvent& event) const {
+    const bool second = state_.pc[kSecondPlace] == event.action && event.action != Action::Write &&
+                        Caller(config_, state_) == event.thread;
+    return second ? kSecondPlace : event.thread;
+  }
+  // The write of t is an unbatched call that others may see the end of: it relieves.
+  bool Relieves(size_t t) const { return config_.Stalls() && config_.Unbatched(Me(state_, t)); }
+
   // REQUIRES: Next of its thread. Unless the event fits, what is left is of no use.
   Fit Take(const RecordedEvent& event) {
     const size_t t = event.thread;
@@ -59,11 +75,14 @@ class Replay {
     if (event.action == Action::WriteToWAL || event.action == Action::WriteToWAL_Sync) {
       PrepareRelease(event);
     }
+    if (event.action == Action::ExitAsBatchGroupLeader) TakeRefused(t);
+    const size_t frame = FrameOf(event);
     const State before = state_;
-    if (!Apply(config_, event.action, t, &state_)) return {false, "not enabled"};
+    if (!ApplyRecorded(event, frame)) return {false, "not enabled"};
     if (!state_.lifetime_ok) return {true, "it touches a Writer that is dead (INV_LIFETIME)"};
     if (event.action == Action::WriteToWAL) Number(before);
-    Fit fit{true, Difference(event, before)};
+    Fit fit{true, Difference(event, before, frame)};
+    if (frame == kSecondPlace) (void)Apply(config_, Action::Write_Return, frame, &state_);
     taken_[t]++;
     total_++;
     if (event.action == Action::Write_Return) Forget(t);
@@ -87,8 +106,35 @@ class Replay {
     Set(&config_.disable_memtable, w, event.Flag("disable_memtable"));
     Set(&config_.disable_wal, w, event.Flag("disable_wal"));
     Set(&config_.callback_alone, w, event.Flag("callback_alone"));
+    Set(&config_.no_slowdown, w, event.Flag("no_slowdown"));
     Set(&config_.callback_fails, w, CallbackFails(event));
     config_.pre_release_fails.Remove(w);
+    const bool unbatched = event.Flag("unbatched");
+    Set(&config_.closes, w, unbatched && Closes(event));
+    config_.checkpointers[t] = unbatched && !config_.closes.Contains(w);
+  }
+
+  // The call finds the path poisoned: it does not do what it came for.
+  void TakeRefused(size_t t) {
+    const Action next = state_.pc[t];
+    const bool comes = next == Action::Close || next == Action::Checkpoint;
+    if (comes && Poisoned(state_)) (void)Apply(config_, next, t, &state_);
+  }
+
+  // The event's action, as the model has it.
+  bool ApplyRecorded(const RecordedEvent& event, size_t frame) {
+    const uint8_t before = state_.incarnation[frame];
+    if (event.action == Action::Write && config_.Checkpoints(frame)) {
+      if (!Apply(config_, Action::BeginCheckpoint, frame, &state_)) return false;
+      state_.incarnation[frame] = static_cast<uint8_t>(before + 1);
+      return true;
+    }
+    if (event.action != Action::PreprocessWrite) {
+      return Apply(config_, event.action, frame, &state_);
+    }
+    Config sized = config_;
+    sized.max_log = event.fields.contains("read") ? 0 : UINT8_MAX;
+    return Apply(sized, event.action, frame, &state_);
   }
 
   // The group's record is written and synced: whether a pre-release callback fails then is told by
@@ -105,15 +151,24 @@ class Replay {
     if (contains) set->Add(w);
   }
 
-  // The write's own last event tells.
-  bool CallbackFails(const RecordedEvent& begin) const {
-    if (!begin.Flag("callback")) return false;
+  // Does an event of the write that begins tell so?
+  template <class Predicate>
+  bool LaterOne(const RecordedEvent& begin, Predicate&& tells) const {
     const auto& events = trace_->threads[begin.thread];
     for (size_t i = begin.number; i < events.size() && events[i].write == begin.write; i++) {
-      const auto status = events[i].fields.find("status");
-      if (status != events[i].fields.end()) return status->second == "CallbackFailed";
+      if (tells(events[i])) return true;
     }
     return false;
+  }
+  bool CallbackFails(const RecordedEvent& begin) const {
+    return begin.Flag("callback") && LaterOne(begin, [](const RecordedEvent& event) {
+             return event.Text("status") == "CallbackFailed";
+           });
+  }
+  bool Closes(const RecordedEvent& begin) const {
+    return LaterOne(begin, [](const RecordedEvent& event) {
+      return event.action == Action::Close || event.action == Action::CloseError;
+    });
   }
 
   // The engine's sequences of the writes that were logged.
@@ -133,10 +188,10 @@ class Replay {
     return 0;
   }
 
-  std::string Difference(const RecordedEvent& event, const State& before) const {
+  std::string Difference(const RecordedEvent& event, const State& before, size_t frame) const {
     if (event.action == Action::Write) return {};
     const ExpectedFields fields =
-        ExpectedEvent(config_, sequences_, before, state_, event.thread).Of(event.action);
+        ExpectedEvent(config_, sequences_, before, state_, frame).Of(event.action);
     std::string difference;
     for (const auto& [name, recorded] : event.fields) {
       const auto field = std::find_if(fields.begin(), fields.end(),
@@ -157,6 +212,7 @@ class Replay {
     s.memtable[t] = {};
     s.failed[t] = 0;
     s.synced = 0;
+    s.checkpoint = 0;
     if (s.log.size > 1) {
       const LogRecord last = s.log.last();
       s.log = {};

@@ -102,7 +102,8 @@ class Reader {
     const json options = line.value("options", json::object());
     if (!options.is_object()) return Wrong("'options' is no object");
     return Option(options, "max_write_batch_group_size_bytes", 0, &trace_->max_group_bytes) &&
-           Option(options, "parallel_stride_threshold", 20, &trace_->stride_threshold);
+           Option(options, "parallel_stride_threshold", 20, &trace_->stride_threshold) &&
+           Option(options, "max_log_bytes", 0, &trace_->max_log_bytes);
   }
 
   bool Option(const json& options, const char* name, uint64_t unless_told, uint64_t* value) {

@@ -38,10 +38,12 @@ struct RecordedEvent {
     const auto field = fields.find(name);
     return field == fields.end() ? 0 : std::stoull(field->second);
   }
-  bool Flag(std::string_view name) const {
+  // Empty: the event does not say it.
+  std::string_view Text(std::string_view name) const {
     const auto field = fields.find(name);
-    return field != fields.end() && field->second == "true";
+    return field == fields.end() ? std::string_view() : field->second;
   }
+  bool Flag(std::string_view name) const { return Text(name) == "true"; }
 };
 
 struct RecordedTrace {
@@ -49,6 +51,7 @@ struct RecordedTrace {
   uint64_t last_sequence = 0;
   uint64_t max_group_bytes = 0;
   uint64_t stride_threshold = 0;
+  uint64_t max_log_bytes = 0;  // 0: no stalls
   std::vector<std::vector<RecordedEvent>> threads;
 
   size_t events() const {

@@ -81,6 +81,8 @@ def read(path):
             raise Failure(f"{path}: line {number}: 'thread', 'write' or 'action' is missing or wrong")
     if header.get("mode") not in MODES.values() or not events:
         raise Failure(f"{path}: line 1: unknown mode {header.get('mode')!r}, or no event")
+    if header.get("options", {}).get("max_log_bytes") or any(event.get("unbatched") for event in events):
+        raise Failure(f"{path}: stalls and unbatched calls are not checked here, but by bellwether_model conform")
     return header, events
 
 

@@ -14,20 +14,33 @@ FORMAT = os.path.join(os.path.dirname(__file__), "../../impl/bellwether/trace/RE
 MODES = ("serial", "parallel", "pipelined", "pipelined_parallel", "two_queues", "two_queues_parallel")
 FAULTS = {"none": "Write_Return", "log": "WalError", "sync": "WalError", "pre_release": "PreReleaseError",
           "memtable": "MemTableError"}  # what it is told by
+# Of runs with unbatched calls; `stalls` has stalls too. Their first events are the same at each time.
+CALLS = {"none calls": "Close", **{f"{fault} stalls": told for fault, told in FAULTS.items()},
+         "close stalls": "CloseError"}
+STALLS = ("PreprocessWrite", "LinkOne_NoSlowdown", "BeginWriteStall", "BeginWriteStall_CompleteWriter", "EndWriteStall",
+          "RunUnbatched", "EnterUnbatched", "Checkpoint", "Close")
+STALLS_SHARED = (*STALLS, "PreprocessWrite_FirstError")
+STALLS_PIPELINED = (*STALLS_SHARED, "WaitForMemTableWriters", "WaitForMemTableWriters_LinkOne",
+                    "WaitForMemTableWriters_AwaitState", "WaitForMemTableWriters_Store")
+STALLS_OF = {"serial": STALLS, "parallel": STALLS, "pipelined": STALLS_PIPELINED,
+             "pipelined_parallel": STALLS_PIPELINED, "two_queues": STALLS_SHARED, "two_queues_parallel": STALLS_SHARED}
 OK, USAGE, INCOMPLETE, VIOLATION = 0, 1, 2, 12
 RUNS = 20  # of real threads, until one has what is to be changed
+THREADS, WRITES = "8", "150"
+FEW = ("3", "10")  # for what happens before the threads begin
 MIDDLE = 1000  # changes are made behind that event, where the threads are well mixed
 
 
-def record(mode, fault, path):
+def record(mode, fault, path, calls="none", size=(THREADS, WRITES)):
     """Writes with failing callbacks, and some that insert nothing; one append, sync, callback or insert fails."""
+    told = FAULTS[fault] if calls == "none" else CALLS[f"{fault} {calls}"]
     for _ in range(RUNS):
-        subprocess.run([RECORD, mode, fault, "8", "150", path], check=True)
+        subprocess.run([RECORD, mode, fault, calls, *size, path], check=True)
         with open(path, encoding="utf-8") as file:
             trace = [json.loads(line) for line in file]
-        if any(event.get("action") == FAULTS[fault] for event in trace):
+        if any(event.get("action") == told for event in trace):
             return trace
-    raise AssertionError(f"{RUNS} runs of {mode} without a {FAULTS[fault]}")
+    raise AssertionError(f"{RUNS} runs of {mode} without a {told}")
 
 
 def without(trace, index):
@@ -62,6 +75,10 @@ class Conform(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.traces = {f"{mode} {fault}": record(mode, fault, os.path.join(cls.folder.name, f"{mode} {fault}"))
                       for mode in MODES for fault in FAULTS}
+        cls.traces |= {f"{mode} {kind}": record(mode, kind.split()[0], os.path.join(cls.folder.name, f"{mode} {kind}"),
+                                                kind.split()[1]) for mode in MODES for kind in CALLS}
+        cls.short = {mode: record(mode, "none", os.path.join(cls.folder.name, f"{mode} short"), "stalls", FEW)
+                     for mode in MODES}
 
     @classmethod
     def tearDownClass(cls):
@@ -90,6 +107,11 @@ class Conform(unittest.TestCase):
         self.assertEqual(line, index + 1, said)
         self.assertIn(what, said)
 
+    def find_stall(self, mode, action, wanted=lambda event: True):
+        """The same in a short trace with stalls, whose first ones always happen."""
+        trace = list(self.short[mode])
+        return trace, next(i for i, event in enumerate(trace) if event.get("action") == action and wanted(event))
+
     def find(self, name, action, wanted=lambda event: True):
         """The trace, and where such an event stands in it: well within, if nothing fails there."""
         first = MIDDLE if name.endswith(" none") else 0
@@ -98,7 +120,8 @@ class Conform(unittest.TestCase):
             for i, event in enumerate(trace):
                 if i > first and event.get("action") == action and wanted(event):
                     return trace, i
-            self.traces[name] = record(*name.split(), os.path.join(self.folder.name, name))
+            mode, fault, *calls = name.split()
+            self.traces[name] = record(mode, fault, os.path.join(self.folder.name, name), *calls)
         raise AssertionError(f"{RUNS} runs of {name} without a {action}")
 
     def test_real_runs_of_the_store_conform(self):
@@ -284,12 +307,72 @@ class Conform(unittest.TestCase):
                     wanted = {"OK", "CallbackFailed"} | (set() if fault == "none" else {"UnknownOutcome", "Aborted"})
                     self.assertLessEqual(wanted, told)
 
+    def test_runs_with_stalls_and_unbatched_calls_conform(self):
+        for mode in MODES:
+            for kind in CALLS:
+                with self.subTest(f"{mode} {kind}"):
+                    trace = self.traces[f"{mode} {kind}"]
+                    code, said = self.conform(trace)
+                    self.assertEqual(code, OK, said)
+            self.assertLessEqual(set(STALLS_OF[mode]), {event.get("action") for event in self.short[mode]})
+
+    def test_a_corrupted_value_of_a_stall_or_a_call_is_rejected_at_its_event(self):
+        cases = (("PreprocessWrite", "read", 5), ("LinkOne_NoSlowdown", "wrote", "STATE_GROUP_LEADER"),
+                 ("BeginWriteStall", "read", "t99"), ("BeginWriteStall", "wrote", "t99"),
+                 ("BeginWriteStall_CompleteWriter", "writer", "t99"), ("EndWriteStall", "read", "t99"),
+                 ("EndWriteStall", "wrote", "stall_dummy"), ("RunUnbatched", "read", 9), ("RunUnbatched", "wrote", 9),
+                 ("EnterUnbatched", "writer", "t99"), ("Close", "read", True), ("Close", "wrote", False),
+                 ("PreprocessWrite_FirstError", "read", True), ("WaitForMemTableWriters", "read", "t99"),
+                 ("WaitForMemTableWriters_LinkOne", "read", "t99"), ("WaitForMemTableWriters_LinkOne", "wrote", None),
+                 ("WaitForMemTableWriters_AwaitState", "read", "STATE_GROUP_LEADER"),
+                 ("WaitForMemTableWriters_Store", "wrote", "t99"))
+        for mode in MODES:
+            for action, field, value in cases:
+                if action not in STALLS_OF[mode]:
+                    continue
+                with self.subTest(f"{mode} {action} {field}"):
+                    trace, i = self.find_stall(mode, action, lambda event: field in event)
+                    trace[i] = dict(trace[i], **{field: value})
+                    self.assert_rejected_at(trace, i, f"'{field}' is")
+
+    def test_the_second_writer_of_a_call_is_followed(self):
+        for mode in ("two_queues", "two_queues_parallel"):
+            for action, field, value in (("LinkOne", "wrote", None), ("ExitAsBatchGroupLeader", "writer", "t99")):
+                with self.subTest(f"{mode} {action}"):
+                    trace, i = self.find_stall(mode, "EnterUnbatched")
+                    while trace[i]["action"] != action:
+                        i = next_of_thread(trace, i)
+                    trace[i] = dict(trace[i], **{field: value})
+                    self.assert_rejected_at(trace, i, f"'{field}' is")
+
+    def test_a_deleted_or_swapped_event_of_a_stall_or_a_call_is_rejected_where_it_is_missed(self):
+        for mode in MODES:
+            for action in STALLS_OF[mode]:
+                trace, i = self.find_stall(mode, action,
+                                           lambda event: event["action"] != "PreprocessWrite" or "read" in event)
+                with self.subTest(f"{mode} {action} deleted"):
+                    self.assert_rejected_at(without(trace, i), next_of_thread(trace, i) - 1, "not enabled; enabled there:")
+                with self.subTest(f"{mode} {action} swapped"):
+                    self.assert_rejected_at(swapped(trace, i), i, "not enabled; enabled there:")
+
+    def test_a_stall_that_was_told_to_a_writer_which_waits_for_it_is_rejected(self):
+        for mode in MODES:
+            with self.subTest(mode):
+                trace, i = self.find_stall(mode, "LinkOne_NoSlowdown")
+                place = (trace[i]["thread"], trace[i]["write"])
+                begin = next(k for k, event in enumerate(trace) if event.get("action") == "Write"
+                             and (event["thread"], event["write"]) == place)
+                trace[begin] = {field: value for field, value in trace[begin].items() if field != "no_slowdown"}
+                self.assert_rejected_at(trace, i, "not enabled; enabled there:")
+
     def test_a_corrupted_error_is_rejected_at_its_event(self):
         cases = [("serial log", "WalError", "wrote", False), ("pipelined sync", "WalError", "read", True),
                  ("two_queues pre_release", "PreReleaseError", "read", True),
                  ("parallel memtable", "Poison", "wrote", False), ("two_queues log", "WalError", "read", True),
                  ("two_queues_parallel memtable", "MemTableError", "writer", "t99"),
-                 ("two_queues memtable", "SetLastSequence_FirstError", "read", True)]
+                 ("two_queues memtable", "SetLastSequence_FirstError", "read", True),
+                 ("pipelined close stalls", "CloseError", "wrote", False),
+                 ("two_queues close stalls", "CloseError", "read", True)]
         for name, action, field, value in cases:
             with self.subTest(f"{name} {action} {field}"):
                 trace, i = self.find(name, action)

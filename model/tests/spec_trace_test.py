@@ -37,7 +37,7 @@ class SpecTrace(unittest.TestCase):
 
     @classmethod
     def order(cls, mode, fault):
-        subprocess.run([RECORD, mode, fault, "3", "6", cls.path("trace")], check=True)
+        subprocess.run([RECORD, mode, fault, "none", "3", "6", cls.path("trace")], check=True)
         subprocess.run([MODEL, "conform", cls.path("trace"), "--interleaving", cls.path(mode)], check=True,
                        stdout=subprocess.DEVNULL)
         with open(cls.path(mode), encoding="utf-8") as file:
@@ -90,6 +90,8 @@ class SpecTrace(unittest.TestCase):
         whole = self.ordered["serial"]
         for name, lines, words in (
                 ("cut", whole[:-1], "the trace is cut off"), ("mode", [dict(whole[0], mode="no_mode"), *whole[1:]], "unknown mode"),
+                ("stalls", [dict(whole[0], options={"max_log_bytes": 1}), *whole[1:]], "stalls and unbatched calls"),
+                ("unbatched", [whole[0], dict(whole[1], unbatched=True), *whole[2:]], "stalls and unbatched calls"),
                 ("action", [*whole[:3], dict(whole[3], action="x y"), *whole[4:]], "line 4:")):
             with self.subTest(name):
                 self.write(name, lines)

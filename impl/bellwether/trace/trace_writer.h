@@ -70,6 +70,8 @@ class TraceWriter {
       Access{orders::LinkGroup_Cas.name, Value::kWriter, true, true},
       Access{orders::EnterAsMemTableWriter_Load.name, Value::kWriter, true, false},
       Access{orders::ExitAsMemTableWriter_Cas.name, Value::kWriter, true, true},
+      Access{orders::WaitForMemTableWriters_Load.name, Value::kWriter, true, false},
+      Access{orders::WaitForMemTableWriters_Store.name, Value::kWriter, false, true},
       Access{orders::EndWriteStall_Exchange.name, Value::kWriter, true, true},
       Access{orders::OwnState_Store.name, Value::kState, false, true},
       Access{orders::AwaitState_Load.name, Value::kState, true, false},
@@ -82,6 +84,8 @@ class TraceWriter {
       Access{orders::LaunchParallelMemTableWriters_Store.name, Value::kNumber, false, true},
       Access{orders::CompleteParallelMemTableWriter_FetchSub.name, Value::kNumber, true, true},
       Access{orders::SetLastSequence_Store.name, Value::kNumber, false, true},
+      Access{orders::Relief_FetchAdd.name, Value::kNumber, true, true},
+      Access{orders::Relief_Load.name, Value::kNumber, true, false},
       Access{orders::Poison_Cas.name, Value::kError, true, true},
       Access{orders::FirstError_Load.name, Value::kError, true, false},
   });
@@ -100,17 +104,26 @@ class TraceWriter {
 
   static std::string ThreadName(std::size_t thread) { return 't' + std::to_string(thread + 1); }
 
-  // A Writer lives in its thread's frame, so its address names the thread.
+  // Every Writer lives in its thread's frame, so its address names the thread: a write's own, the
+  // second of an unbatched call, and a dummy, which may all have the same address in their turn.
   static std::map<std::uint64_t, std::string> NameAddresses(const Trace& trace) {
+    constexpr std::array<std::string_view, 4> kOwn{
+        "Write", "LinkOne", "WaitForMemTableWriters_LinkOne", "ExitAsBatchGroupLeader_Dummy"};
     std::map<std::uint64_t, std::string> names;
     for (std::size_t t = 0; t < trace.rings().size(); ++t) {
       for (const TraceEvent& event : trace.rings()[t]->events) {
-        const std::string_view action = event.action;
-        if (action == "Write") names[event.object] = ThreadName(t);
-        if (action == "ExitAsBatchGroupLeader_Dummy") names.try_emplace(event.object, "dummy");
+        if (Holds(kOwn, event.action)) names[event.object] = ThreadName(t);
+        if (event.action == std::string_view("BeginWriteStall")) {
+          names[event.object] = "stall_dummy";
+        }
       }
     }
     return names;
+  }
+
+  template <std::size_t kSize>
+  static bool Holds(const std::array<std::string_view, kSize>& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
   }
 
   std::vector<Entry> Entries() const {
@@ -169,7 +182,7 @@ class TraceWriter {
     if (action == "WriteToWAL" && event.first == 1) {
       return text + Number("last_sequence", event.second);
     }
-    if (action == "Write_Return") {
+    if (action == "Write_Return" && event.first != kTraceNoStatus) {
       return text + Text("status", StatusName(event.first)) + Number("sequence", event.second);
     }
     return text;
@@ -189,9 +202,10 @@ class TraceWriter {
 
   // Of the others the last access before them is none of the protocol's.
   static bool IsAccess(std::string_view action) {
-    constexpr std::array<std::string_view, 6> kNone{
-        "Write", "WriteToWAL", "WriteToWAL_Sync", "InsertInto", "MemTableError", "Write_Return"};
-    return std::find(kNone.begin(), kNone.end(), action) == kNone.end();
+    constexpr std::array<std::string_view, 7> kNone{
+        "Write",         "WriteToWAL", "WriteToWAL_Sync", "InsertInto",
+        "MemTableError", "Checkpoint", "Write_Return"};
+    return !Holds(kNone, action);
   }
 
   std::string AccessOf(const TraceEvent& event) const {

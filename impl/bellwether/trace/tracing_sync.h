@@ -32,6 +32,8 @@ enum TraceOption : std::uint64_t {
 
 // What Write_Return's event says instead of a Status::Code, if the write's callback failed.
 inline constexpr std::uint64_t kTraceCallbackFailed = 255;
+// … and of an unbatched call, whose Writer has no status.
+inline constexpr std::uint64_t kTraceNoStatus = 254;
 
 // Two values of the action.
 struct TraceValues {
@@ -55,10 +57,10 @@ TraceValues TraceOfBegin(const TracedWriter& w) {
 
 template <class TracedWriter>
 TraceValues TraceOfReturn(const TracedWriter& w) {
+  if (w.batch == nullptr) return {kTraceNoStatus, 0};
   if (w.CallbackFailed()) return {kTraceCallbackFailed, 0};
   const Status status = w.status.Get();
-  const bool published =
-      status.ok() && !w.disable_memtable && w.batch != nullptr && w.batch->Count() > 0;
+  const bool published = status.ok() && !w.disable_memtable && w.batch->Count() > 0;
   return {static_cast<std::uint64_t>(status.code()), published ? w.sequence.Get() : 0};
 }
 
