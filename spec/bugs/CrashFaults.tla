@@ -35,6 +35,11 @@ ReadLog_with_torn(content, i, records) ==
 (* The log that was recovered is not synced: neither its cut, nor what came from the page cache. *)
 SyncedFiles_not == files
 
+(* A log that is read as empty is not synced: that may be the cut of a recovery that went down. *)
+SyncedFiles_of_records ==
+  IF files = <<>> THEN files
+  ELSE [files EXCEPT ![Len(files)] = IF @.cache = <<>> THEN @ ELSE Settled(@.cache)]
+
 (* The cut takes the last whole record too. *)
 CutAt_before(logs) == Reading(logs).at - 1
 

@@ -364,14 +364,22 @@ class Recovery {
       Status status = file_system_->SyncDirectory(directory_);
       if (!status.ok()) return status;
     }
-    // Those before the newest log were made durable before it was begun.
-    if (logs_.empty()) return Status::OK();
-    const File& log = logs_.back();
+    // Those before the newest log were made durable before it was begun. One that holds nothing may
+    // have been cut to that by an Open that went down before its cut was durable.
+    Status status;
+    for (const File& log : blank_) {
+      if (status.ok()) status = Cut(log);
+    }
+    if (!status.ok() || logs_.empty()) return status;
+    const File& newest = logs_.back();
+    report_.cut_bytes += newest.size - newest.end;
+    return Cut(newest);
+  }
+
+  Status Cut(const File& log) {
     Status status;
     if (log.end < log.size) status = file_system_->Truncate(log.path, log.end);
-    if (status.ok()) status = file_system_->SyncFile(log.path);
-    report_.cut_bytes += log.size - log.end;
-    return status;
+    return status.ok() ? file_system_->SyncFile(log.path) : status;
   }
 
   // Logs that hold nothing. One that the manifest names has to stay until the next one is written.

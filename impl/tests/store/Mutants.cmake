@@ -167,3 +167,9 @@ bellwether_add_mutant(
   BEFORE "    position_ = reader.position();"
   AFTER "    position_ = reader.next_sequence();"
   EXPECT "FAILED  . EveryMode/TwoPhaseRecoveryTest")
+bellwether_add_mutant(
+  NAME empty_log_not_synced SOURCE recovery_test.cc LABELS negative LIBRARIES bellwether_store_fixture
+  HEADER bellwether/store/recovery.h
+  BEFORE "      if (status.ok()) status = Cut(log);"
+  AFTER "      (void)log;"
+  EXPECT "FAILED  . InterruptedRecoveryTest.TornFirstRecord")

@@ -43,12 +43,14 @@ class RecoveryTest : public StoreTest {
     log_ = Read(Log(1));
   }
 
-  // A fresh disk that holds these logs, synced.
-  void Restore(const std::vector<std::string>& logs) {
+  static Contents Logs(const std::vector<std::string>& logs) {
     Contents files;
     for (size_t i = 0; i < logs.size(); ++i) files[LogName(i + 1)] = logs[i];
-    RestoreFiles(files);
+    return files;
   }
+
+  // A fresh disk that holds these logs, synced.
+  void Restore(const std::vector<std::string>& logs) { RestoreFiles(Logs(logs)); }
 
   static std::string Flip(std::string log, size_t at, int bit = 0) {
     log[at] = static_cast<char>(log[at] ^ (1 << bit));
@@ -159,21 +161,24 @@ TEST_F(RecoveryTest, ZerosAtTheEndAreNoDamage) {
   EXPECT_EQ(All(), states_[3]);
 }
 
-// CRASH_IDEMPOTENT: the power fails, or an operation does, at each step of an Open in turn. Then it
-// opens to the same state.
+// CRASH_IDEMPOTENT: the power fails, the process dies, or an operation fails at each step of an Open
+// in turn. Then it opens to the same state, which with all that is synced then outlives the power.
 class InterruptedRecoveryTest : public RecoveryTest {
  protected:
-  void InterruptEverywhere(RecoveryMode mode, const std::vector<std::string>& logs,
-                           const Contents& expected) {
+  void InterruptEverywhere(RecoveryMode mode, const Contents& files, const Contents& expected) {
     for (uint64_t step = 1;; ++step) {
       uint64_t interrupted = 0;
-      for (uint64_t seed = 0; seed < 40; ++seed) {
+      for (uint64_t seed = 0; seed < 80; ++seed) {
         SCOPED_TRACE(testing::Message() << "step " << step << " seed " << seed);
-        Restore(logs);
+        RestoreFiles(files);
         disk_.PowerOffAt(step);
         if (!Open(mode).ok()) ++interrupted;
         store_.reset();
-        disk_.Crash(seed);
+        if (seed % 2 == 0) {
+          disk_.Crash(seed);
+        } else {
+          disk_.Kill();
+        }
         Reopen(mode);
         EXPECT_EQ(All(), expected);
         Put("later", "1", kSync);
@@ -187,8 +192,7 @@ class InterruptedRecoveryTest : public RecoveryTest {
     }
   }
 
-  void FailEverywhere(RecoveryMode mode, const std::vector<std::string>& logs,
-                      const Contents& expected) {
+  void FailEverywhere(RecoveryMode mode, const Contents& files, const Contents& expected) {
     using stress::FileOperation;
     for (const FileOperation operation :
          {FileOperation::kCreate, FileOperation::kAppend, FileOperation::kSync,
@@ -198,7 +202,7 @@ class InterruptedRecoveryTest : public RecoveryTest {
       for (uint64_t nth = 1; nth < 20; ++nth) {
         SCOPED_TRACE(testing::Message()
                      << "operation " << static_cast<int>(operation) << " nth " << nth);
-        Restore(logs);
+        RestoreFiles(files);
         disk_.InjectFault({.operation = operation, .nth = nth, .error_number = EIO});
         const Status status = Open(mode);
         const bool hit = !status.ok();
@@ -218,7 +222,7 @@ class InterruptedRecoveryTest : public RecoveryTest {
 
 TEST_F(InterruptedRecoveryTest, TornTail) {
   WriteThree();
-  const std::vector<std::string> torn{log_.substr(0, log_.size() - 5)};
+  const Contents torn = Logs({log_.substr(0, log_.size() - 5)});
   InterruptEverywhere(RecoveryMode::kTolerateTornTail, torn, states_[2]);
   FailEverywhere(RecoveryMode::kTolerateTornTail, torn, states_[2]);
 }
@@ -234,11 +238,23 @@ TEST_F(InterruptedRecoveryTest, PointInTimeGivesUpLaterLogs) {
   Die();
   const std::string third = Read(Log(3));
   // Cut, the first log would seem to be continued by the second: it must not outlive it.
-  const std::vector<std::string> logs{log_ + "garbage", second, third, ""};
+  const Contents logs = Logs({log_ + "garbage", second, third, ""});
   InterruptEverywhere(RecoveryMode::kPointInTime, logs, states_[3]);
   FailEverywhere(RecoveryMode::kPointInTime, logs, states_[3]);
-  InterruptEverywhere(RecoveryMode::kPointInTime, {Flip(log_, ends_[1] + 3), second, third},
-                      states_[1]);
+  InterruptEverywhere(RecoveryMode::kPointInTime,
+                      Logs({Flip(log_, ends_[1] + 3), second, third}), states_[1]);
+}
+
+// Cut to nothing, a log that the manifest names is still there until the next one is written.
+TEST_F(InterruptedRecoveryTest, TornFirstRecord) {
+  WriteThree();
+  Reopen();
+  Put("d", "4");
+  Die();
+  Contents files = Files();
+  files[LogName(2)].resize(5);
+  InterruptEverywhere(RecoveryMode::kTolerateTornTail, files, states_[3]);
+  FailEverywhere(RecoveryMode::kTolerateTornTail, files, states_[3]);
 }
 
 TEST_F(InterruptedRecoveryTest, FirstOpen) {
