@@ -82,6 +82,8 @@ struct Config {
   uint8_t stride_threshold = 20;    // groups of at least this size are launched by callers
   uint8_t max_group = kMaxThreads;  // max_write_batch_group_size_bytes, in writers
   uint8_t batch_count = 1;          // operations in every batch
+  // And so many more in those of each thread. In the spec all batches are as large.
+  std::array<uint8_t, kMaxThreads> more_operations = {};
   bool wal_errors = false;
   bool memtable_errors = false;
   // Of the store around the write path: see recovery_model.h.
@@ -116,6 +118,10 @@ struct Config {
   // Writer::ShouldWriteToWAL and ShouldWriteToMemtable, as long as its status is OK.
   bool Logs(Pointer w) const { return !callback_fails.Contains(w); }
   bool Inserts(Pointer w) const { return Logs(w) && !disable_memtable.Contains(w); }
+  // Operations. REQUIRES: w is a write.
+  uint8_t Count(Pointer w) const {
+    return static_cast<uint8_t>(batch_count + more_operations[w.thread()]);
+  }
   bool Sync(Pointer w) const { return sync.Contains(w); }
   void SetSync(Pointer w) { sync.Add(w); }
 };

@@ -164,7 +164,7 @@ bool MemTableQueueIsInOrder(const Config& config, const State& s) {
   Pointer p = s.newest_memtable_writer;
   for (size_t i = 0; !p.null() && i < kFrames; i++, p = At(s.link_older, p)) {
     if (p == kSecond) continue;  // the marker
-    if (!newer.null() && At(s.sequence, newer) != At(s.sequence, p) + config.batch_count) {
+    if (!newer.null() && At(s.sequence, newer) != At(s.sequence, p) + config.Count(p)) {
       return false;
     }
     newer = p;
@@ -220,7 +220,7 @@ bool INV_PUBLISH_MONOTONE(const Config&, const State& before, const State& after
 bool INV_ATOMIC(const Config& config, const State& s) {
   return AllPlaces(config, s, [&](Pointer w, Place place) {
     return !config.Inserts(w) || s.last_sequence < place.sequence ||
-           place.sequence + config.batch_count - 1 <= s.last_sequence;
+           place.sequence + config.Count(w) - 1 <= s.last_sequence;
   });
 }
 

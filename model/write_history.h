@@ -37,7 +37,7 @@ void ForEachPlace(const Config& config, const State& s, Pointer w, Visit&& visit
     int sequence = s.log[i].first_sequence;
     for (const Pointer logged : s.log[i].writers) {
       if (logged == w) visit(Place{i + 1, sequence});
-      if (config.Inserts(logged)) sequence += config.batch_count;
+      if (config.Inserts(logged)) sequence += config.Count(logged);
     }
   }
 }
@@ -74,7 +74,7 @@ inline bool AcknowledgementHolds(const Config& config, const State& s, Pointer w
   ForEachPlace(config, s, w, [&](Place place) {
     const bool inserted = place.sequence == OutcomeOf(s, w).sequence &&
                           Inserted(s, w) == place.sequence &&
-                          place.sequence + config.batch_count - 1 <= s.last_sequence;
+                          place.sequence + config.Count(w) - 1 <= s.last_sequence;
     holds = holds ||
             ((!config.Sync(w) || place.record <= s.synced) && (!config.Inserts(w) || inserted));
   });

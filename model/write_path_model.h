@@ -15,7 +15,7 @@ namespace bellwether::model {
 // How many operations of these writers consume a sequence number.
 inline uint8_t Operations(const Config& config, const Writers& writers) {
   size_t operations = 0;
-  for (const Pointer w : writers) operations += config.Inserts(w) ? config.batch_count : 0u;
+  for (const Pointer w : writers) operations += config.Inserts(w) ? config.Count(w) : 0u;
   return static_cast<uint8_t>(operations);
 }
 
@@ -91,7 +91,7 @@ inline bool WriteToWAL(const Config& config, size_t t, State* s) {
   uint8_t next = first;
   for (const Pointer w : logged) {
     At(s->sequence, w) = next;
-    if (config.Inserts(w)) next = static_cast<uint8_t>(next + config.batch_count);
+    if (config.Inserts(w)) next = static_cast<uint8_t>(next + config.Count(w));
   }
   s->allocated_sequence = static_cast<uint8_t>(next - 1);
   if (!logged.empty() && config.Sync(Me(*s, t))) {
@@ -192,7 +192,7 @@ inline uint8_t GroupLastSequence(const Config& config, const State& s, size_t t)
   uint8_t last = s.last_sequence;
   for (const Pointer w : Group(s, t)) {
     if (!config.Inserts(w)) continue;
-    last = static_cast<uint8_t>(At(s.sequence, w) + config.batch_count - 1);
+    last = static_cast<uint8_t>(At(s.sequence, w) + config.Count(w) - 1);
   }
   return last;
 }

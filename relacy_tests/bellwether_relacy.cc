@@ -37,7 +37,9 @@ const std::vector<std::string> kSets{"quick", "default", "push", "nightly"};
 void DefineOptions(CLI::App* app, CommandLine* line) {
   Run& run = line->run;
   app->add_option("--scenario", run.scenario, "explore this scenario (--list prints them)");
-  app->add_option("--scheduler", run.scheduler, "dpor | dfs | context_bound=K | random=N");
+  app->add_option(
+      "--scheduler", run.scheduler,
+      "dpor | dfs | context_bound=K | random=N | random=A-B (from the A-th to the B-th)");
   app->add_option("--stale-depth", run.stale_depth, "how many older stores a load may read: 1, 2");
   app->add_flag("--one-step-links", run.one_step_links, "explore a link loop as one step");
   app->add_flag("--spurious", run.spurious, "weak CAS and waits fail spuriously, once per object");

@@ -32,6 +32,8 @@ class BadInput(unittest.TestCase):
                            ("fast", ("--scenario", "serial_2x1", "--scheduler", "fast")),
                            ("two", ("--scenario", "serial_2x1", "--scheduler", "context_bound=two")),
                            ("random=0", ("--scenario", "serial_2x1", "--scheduler", "random=0")),
+                           ("random=5-5", ("--scenario", "serial_2x1", "--scheduler", "random=5-5")),
+                           ("number", ("--scenario", "serial_2x1", "--scheduler", "random=5-x")),
                            ("1 <= I <= N", ("--scenario", "serial_2x1", "--shard", "3/2")),
                            ("1 <= I <= N", ("--scenario", "serial_2x1", "--shard", "0/2")),
                            ("1 <= I <= N", ("--scenario", "serial_2x1", "--shard", "half")),

@@ -128,7 +128,9 @@ std::string Place(const std::source_location& where) {
 }  // namespace
 
 Outcome Explore(const Subject& subject, const RunOptions& options) {
-  Search running(options.search);
+  SearchOptions how = options.search;
+  how.hashes_traces = options.on_trace != nullptr;
+  Search running(how);
   active_subject = &subject;
   active_options = &options;
   search = &running;

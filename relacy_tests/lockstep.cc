@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "model/tla_text.h"
@@ -42,13 +43,11 @@ model::Mode ModeOf(const WritePathOptions& options) {
   return parallel ? model::Mode::kParallel : model::Mode::kSerial;
 }
 
-// Has the model all that the scenario does? Its batches all have as many operations; who makes
-// unbatched calls makes one, and nothing else, and then each writer writes once.
+// Has the model all that the scenario does? Who makes unbatched calls makes one, and then each
+// writer writes once.
 bool InModel(const Scenario& s) {
   const int callers = s.closers + s.checkpointers;
-  return std::all_of(s.counts.begin(), s.counts.begin() + s.writers,
-                     [&](std::uint32_t count) { return count == s.counts[0]; }) &&
-         !s.unbatched_first && s.writers + callers <= static_cast<int>(model::kMaxThreads) &&
+  return s.writers + callers <= static_cast<int>(model::kMaxThreads) &&
          s.writes <= (callers == 0 ? static_cast<int>(model::kMaxWrites) : 1);
 }
 
@@ -71,7 +70,9 @@ Config ModelOf(const Scenario& s) {
   model.mode = ModeOf(options);
   model.threads = static_cast<std::uint8_t>(s.writers + s.closers + s.checkpointers);
   model.writes = static_cast<std::uint8_t>(s.writes);
-  model.batch_count = static_cast<std::uint8_t>(s.counts[0]);
+  for (std::size_t t = 0; t < static_cast<std::size_t>(s.writers); ++t) {
+    model.more_operations[t] = static_cast<std::uint8_t>(s.counts[t] - 1);
+  }
   model.wal_errors = s.fault == Fault::kLog;
   model.memtable_errors = s.fault == Fault::kMemTable || s.fault == Fault::kEveryInsert;
   model.max_log = options.max_log_bytes == 0 ? 0 : 1;
@@ -114,7 +115,7 @@ bool CheckpointWasMade(const Config& model, const State& s) {
 }
 
 bool LogIsTooLarge(const Config& model, const State& s) {
-  if (CheckpointWasMade(model, s)) return false;
+  if (CheckpointWasMade(model, s) && !scenario.relief_first) return false;
   return scenario.log_size == LogSize::kTooLarge ||
          (scenario.log_size == LogSize::kTooLargeAfterARecord && !s.log.empty());
 }
@@ -126,11 +127,21 @@ bool CheckpointIsDue(const Config& model, const State& s, std::size_t t) {
   return s.incarnation[writer] == model.writes && !model::InFlight(s, writer);
 }
 
+bool CheckpointsReturned(const Config& model, const State& s) {
+  for (std::size_t t = 0; t < model.threads; ++t) {
+    if (model.Checkpoints(t) && (s.incarnation[t] == 0 || model::InFlight(s, t))) return false;
+  }
+  return true;
+}
+
 // What the spec leaves to the environment is as the scenario has it: each checkpointer makes one
 // checkpoint, when it may; the log is as large as its size says until then, however many records it
 // holds.
 bool ApplyInScenario(const Config& model, Action action, std::size_t t, State* s) {
   if (action == Action::BeginCheckpoint && !CheckpointIsDue(model, *s, t)) return false;
+  if (action == Action::Write && scenario.relief_first && !CheckpointsReturned(model, *s)) {
+    return false;
+  }
   if (action == Action::InsertInto && scenario.fault == Fault::kEveryInsert) return false;
   if (action != Action::PreprocessWrite) return model::Apply(model, action, t, s);
   Config sized = model;
@@ -357,13 +368,26 @@ void TakeUntold() {
 
 }  // namespace
 
-void FollowInLockstep(std::string_view action, std::size_t frame, const model::Observed& seen) {
-  std::optional<Action> known = model::ParseAction(action);
-  if (!known) FailLockstep(action, frame, "the model has no such action");
-  if (*known == Action::Write && active->config.Checkpoints(frame)) known = Action::BeginCheckpoint;
-  if (*known == Action::ExitAsBatchGroupLeader) TakeUntold();
-  const std::string_view wrong = lockstep->Take(*known, frame, seen);
-  if (!wrong.empty()) FailLockstep(action, frame, wrong);
+Action ActionOf(const char* name) {
+  // Told millions of times, from a few places.
+  static std::unordered_map<const void*, Action> known;
+  const auto found = known.find(name);
+  if (found != known.end()) return found->second;
+  const std::optional<Action> action = model::ParseAction(name);
+  if (!action) {
+    FailLockstep(name, static_cast<std::size_t>(CurrentThread()), "the model has no such action");
+  }
+  known.emplace(name, *action);
+  return *action;
+}
+
+void FollowInLockstep(Action action, std::size_t frame, const model::Observed& seen) {
+  if (action == Action::Write && active->config.Checkpoints(frame)) {
+    action = Action::BeginCheckpoint;
+  }
+  if (action == Action::ExitAsBatchGroupLeader) TakeUntold();
+  const std::string_view wrong = lockstep->Take(action, frame, seen);
+  if (!wrong.empty()) FailLockstep(model::ActionName(action), frame, wrong);
 }
 
 void CloseInLockstep(std::size_t thread, bool ok) {

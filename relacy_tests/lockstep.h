@@ -85,12 +85,14 @@ class Coverage {
 // True if the model has all that the scenario does, and settings.lockstep: its executions are then
 // followed.
 bool StartLockstep(const Scenario& scenario);
-// REQUIRES (the next four): StartLockstep returned true, or they do nothing; the number is that of
+// REQUIRES (the next five): StartLockstep returned true, or they do nothing; the number is that of
 // the write whose pre-release callback fails, or kNoWrite.
 void BeginExecutionInLockstep(int failing_pre_release);
+// The action that the code under test tells by this literal. Fails the execution if there is none.
+model::Action ActionOf(const char* name);
 // Fails the execution if the model cannot follow. `frame` is a thread, or the place of the second
 // Writer of an unbatched call.
-void FollowInLockstep(std::string_view action, std::size_t frame, const model::Observed& seen);
+void FollowInLockstep(model::Action action, std::size_t frame, const model::Observed& seen);
 void CloseInLockstep(std::size_t thread, bool ok);
 void EndExecutionInLockstep();
 // Of the last exploration; nothing if it was not counted.

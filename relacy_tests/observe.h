@@ -70,24 +70,28 @@ class Observer {
   }
 
   // Tells the model what thread `thread` did, and what there is to see.
-  void OnAction(const Path& path, std::string_view action, const void* writer, std::size_t thread) {
+  void OnAction(const Path& path, const char* name, const void* writer, std::size_t thread) {
+    const Action action = ActionOf(name);
     Frame& own = writers_[thread];
-    if (action == "Write") own = {static_cast<const Writer*>(writer), own.incarnation + 1, 0};
+    if (action == Action::Write) own = {static_cast<const Writer*>(writer), own.incarnation + 1, 0};
     const std::size_t actor = ActorOf(action, static_cast<const Writer*>(writer), thread);
-    if (action == "ExitAsBatchGroupLeader_Dummy") dummy_ = writer;
-    if (action == "WriteToWAL" || action == "WalError") SeeSequences(path, *own.writer);
+    if (action == Action::ExitAsBatchGroupLeader_Dummy) dummy_ = writer;
+    if (action == Action::WriteToWAL || action == Action::WalError) {
+      SeeSequences(path, *own.writer);
+    }
     model::Observed seen;
     SeePath(path, &seen);
     seen.writer = ToPointer(writer);
     SeeLoaded(action, thread, &seen);
     SeeWriters(&seen);
-    if (action == "Write_Return") seen.status[thread] = StatusTold(*own.writer);
+    if (action == Action::Write_Return) seen.status[thread] = StatusTold(*own.writer);
     if (GroupIsAlive(action)) SeeGroup(*own.writer, &seen);
     FollowInLockstep(action, actor, seen);
     Forget(action, thread);
   }
 
  private:
+  using Action = model::Action;
   struct Frame {
     const Writer* writer = nullptr;  // null: no write in flight
     std::size_t incarnation = 0;
@@ -95,26 +99,33 @@ class Observer {
   };
 
   // The thread, or the place of the second Writer of its unbatched call, if that acts.
-  std::size_t ActorOf(std::string_view action, const Writer* writer, std::size_t thread) {
+  std::size_t ActorOf(Action action, const Writer* writer, std::size_t thread) {
     Frame& second = writers_[model::kSecondPlace];
-    if (action == "WaitForMemTableWriters_LinkOne") second.writer = writer;
-    if (action.starts_with("WaitForMemTableWriters")) return model::kSecondPlace;
-    if (action == "LinkOne" && writer != writers_[thread].writer) {
+    if (action == Action::WaitForMemTableWriters_LinkOne) second.writer = writer;
+    if (IsOfMarker(action)) return model::kSecondPlace;
+    if (action == Action::LinkOne && writer != writers_[thread].writer) {
       second.writer = writer;
       caller_ = thread;
     }
     if (caller_ != thread) return thread;
-    if (action == "ExitAsBatchGroupLeader") second_leaves_ = writer == second.writer;
-    const bool acts =
-        action == "ExitAsBatchGroupLeader_SetState" ? second_leaves_ : writer == second.writer;
+    if (action == Action::ExitAsBatchGroupLeader) second_leaves_ = writer == second.writer;
+    const bool acts = action == Action::ExitAsBatchGroupLeader_SetState ? second_leaves_
+                                                                        : writer == second.writer;
     return acts ? model::kSecondPlace : thread;
   }
 
+  static bool IsOfMarker(Action action) {
+    return action == Action::WaitForMemTableWriters ||
+           action == Action::WaitForMemTableWriters_LinkOne ||
+           action == Action::WaitForMemTableWriters_AwaitState ||
+           action == Action::WaitForMemTableWriters_Store;
+  }
+
   // What dies with the action.
-  void Forget(std::string_view action, std::size_t thread) {
-    if (action == "Write_Return") writers_[thread].writer = nullptr;
-    const bool second_dies =
-        action == "WaitForMemTableWriters_Store" || (action == "Write_Return" && caller_ == thread);
+  void Forget(Action action, std::size_t thread) {
+    if (action == Action::Write_Return) writers_[thread].writer = nullptr;
+    const bool second_dies = action == Action::WaitForMemTableWriters_Store ||
+                             (action == Action::Write_Return && caller_ == thread);
     if (!second_dies) return;
     writers_[model::kSecondPlace].writer = nullptr;
     caller_ = model::kMaxThreads;
@@ -156,14 +167,14 @@ class Observer {
 
   // What the thread's last access has loaded, unless that is a read-modify-write that succeeded.
   // Two actions look at the log, or the tail, before the last access.
-  void SeeLoaded(std::string_view action, std::size_t thread, model::Observed* seen) const {
+  void SeeLoaded(Action action, std::size_t thread, model::Observed* seen) const {
     const auto row = std::find_if(
         execution.rows.rbegin(), execution.rows.rend(),
         [&](const Row& r) { return r.thread == static_cast<int>(thread) && !r.action; });
     if (row == execution.rows.rend()) return;
     const std::string_view note = row->note;
     seen->loads = note.starts_with("=") || note.starts_with("cas failed") ||
-                  action == "PreprocessWrite" || action == "LinkOne_NoSlowdown";
+                  action == Action::PreprocessWrite || action == Action::LinkOne_NoSlowdown;
     seen->stalls = row->name == orders::Relief_Load.name && row->value == 0;
     seen->loaded = ToPointer(FromWord<const void*>(row->value));
     seen->loaded_poisoned = row->value != 0;
@@ -212,33 +223,37 @@ class Observer {
 
   // The acting thread's Writer points at a group that is alive, and nobody else is at it: not after
   // it was left (a Writer keeps its pointer), and not while the writers behind it are completed.
-  bool GroupIsAlive(std::string_view action) const {
-    static constexpr auto kActions =
-        std::to_array<std::string_view>({"EnterAsBatchGroupLeader",
-                                         "EnterAsBatchGroupLeader_Graft",
-                                         "WriteToWAL_FirstError",
-                                         "WriteToWAL",
-                                         "WriteToWAL_Sync",
-                                         "WalError",
-                                         "PreReleaseError",
-                                         "ExitAsBatchGroupLeader_Dummy",
-                                         "EnterAsMemTableWriter",
-                                         "EnterAsMemTableWriter_FirstError",
-                                         "LaunchParallelMemTableWriters",
-                                         "LaunchParallelMemTableWriters_Leader",
-                                         "LaunchParallelMemTableWriters_SetState",
-                                         "SetMemWritersEachStride_Caller",
-                                         "SetMemWritersEachStride",
-                                         "InsertInto",
-                                         "MemTableError",
-                                         "CompleteParallelMemTableWriter",
-                                         "SetLastSequence",
-                                         "SetLastSequence_FirstError",
-                                         "Poison",
-                                         "ExitAsMemTableWriter",
-                                         "ExitAsMemTableWriter_SetState"});
-    if (action == "ExitAsBatchGroupLeader") return !pipelined_;
-    return std::find(kActions.begin(), kActions.end(), action) != kActions.end();
+  bool GroupIsAlive(Action action) const {
+    switch (action) {
+      case Action::EnterAsBatchGroupLeader:
+      case Action::EnterAsBatchGroupLeader_Graft:
+      case Action::WriteToWAL_FirstError:
+      case Action::WriteToWAL:
+      case Action::WriteToWAL_Sync:
+      case Action::WalError:
+      case Action::PreReleaseError:
+      case Action::ExitAsBatchGroupLeader_Dummy:
+      case Action::EnterAsMemTableWriter:
+      case Action::EnterAsMemTableWriter_FirstError:
+      case Action::LaunchParallelMemTableWriters:
+      case Action::LaunchParallelMemTableWriters_Leader:
+      case Action::LaunchParallelMemTableWriters_SetState:
+      case Action::SetMemWritersEachStride_Caller:
+      case Action::SetMemWritersEachStride:
+      case Action::InsertInto:
+      case Action::MemTableError:
+      case Action::CompleteParallelMemTableWriter:
+      case Action::SetLastSequence:
+      case Action::SetLastSequence_FirstError:
+      case Action::Poison:
+      case Action::ExitAsMemTableWriter:
+      case Action::ExitAsMemTableWriter_SetState:
+        return true;
+      case Action::ExitAsBatchGroupLeader:
+        return !pipelined_;
+      default:
+        return false;
+    }
   }
 
   void SeeGroup(const Writer& w, model::Observed* seen) const {

@@ -16,7 +16,7 @@ README = os.path.join(HERE, "README.md")
 BEGIN, END = "<!-- runs: readme_tables.py --update writes this table -->", "<!-- end of runs -->"
 MODES = ("serial", "parallel", "pipelined", "pipelined_parallel", "two_queues", "two_queues_parallel")
 HEAD = ("mode", "runs", "executions", "searched to the end", "of these followed", "edges of the model, all reached",
-        "at three writers", "random at 4 to 6 writers: push", "nightly")
+        "at three writers", "random at 4 to 6 writers: push", "nightly, besides")
 
 
 class ReadmeError(Exception):

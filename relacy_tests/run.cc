@@ -27,6 +27,21 @@ void ReadShard(const std::string& shard, SearchOptions* options) {
   if (options->shard < 1 || options->shard > options->shards) throw RunError{wrong};
 }
 
+// N: the first N; A-B: those behind the first A, up to the B-th.
+void ReadRandom(const Run& run, const std::string& value, SearchOptions* options) {
+  const auto dash = value.find('-');
+  options->strategy = Strategy::kRandom;
+  if (dash != std::string::npos) options->first = Number(value.substr(0, dash), "random");
+  const std::uint64_t end =
+      Number(dash == std::string::npos ? value : value.substr(dash + 1), "random");
+  if (end <= options->first) throw RunError{run.scheduler + " explores nothing"};
+  options->executions = end - options->first;
+  if (options->executions < options->shards) {
+    throw RunError{"shard '" + run.shard + "' of " + run.scheduler +
+                   ": fewer executions than shards"};
+  }
+}
+
 SearchOptions ToSearch(const Run& run) {
   SearchOptions options;
   options.seed = run.seed;
@@ -44,16 +59,10 @@ SearchOptions ToSearch(const Run& run) {
     options.strategy = Strategy::kContextBound;
     options.context_bound = static_cast<int>(Number(value, "context_bound"));
   } else if (name == "random" && !bare) {
-    options.strategy = Strategy::kRandom;
-    options.executions = Number(value, "random");
-    if (options.executions == 0) throw RunError{"random=0 explores nothing"};
-    if (options.executions < options.shards) {
-      throw RunError{"shard '" + run.shard + "' of " + run.scheduler +
-                     ": fewer executions than shards"};
-    }
+    ReadRandom(run, value, &options);
   } else {
     throw RunError{"unknown scheduler '" + run.scheduler +
-                   "': dpor, dfs, context_bound=K or random=N"};
+                   "': dpor, dfs, context_bound=K, random=N or random=A-B"};
   }
   if (!run.replay.empty()) options.strategy = Strategy::kReplay;
   return options;
@@ -94,6 +103,7 @@ Run RunFromJson(const nlohmann::json& json) {
     run.one_step_links = json.value("one_step_links", run.one_step_links);
     run.spurious = json.value("spurious", run.spurious);
     run.assertions = json.value("assertions", run.assertions);
+    run.lockstep = json.value("lockstep", run.lockstep);
     run.executions = json.at("executions").get<std::uint64_t>();
     run.edges = json.value("edges", run.edges);
     run.set = json.value("set", run.set);
@@ -110,6 +120,7 @@ nlohmann::ordered_json ToJson(const Run& run) {
   if (run.one_step_links) json["one_step_links"] = true;
   if (run.spurious) json["spurious"] = true;
   if (!run.assertions) json["assertions"] = false;
+  if (!run.lockstep) json["lockstep"] = false;
   if (run.set != usual.set) json["set"] = run.set;
   json["executions"] = run.executions;
   if (run.edges != usual.edges) json["edges"] = run.edges;
@@ -152,6 +163,7 @@ std::string Bounds(const Run& run) {
   text += run.one_step_links ? ", link loop as one step" : ", exact loops";
   if (run.spurious) text += ", spurious failures";
   if (!run.assertions) text += ", without the header's assertions";
+  if (!run.lockstep) text += ", not in lockstep";
   if (!run.shard.empty()) text += ", shard " + run.shard;
   return text;
 }

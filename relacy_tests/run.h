@@ -12,7 +12,7 @@ namespace bellwether::relacy {
 
 struct Run {
   std::string scenario;
-  std::string scheduler = "dpor";  // dpor | dfs | context_bound=K | random=N
+  std::string scheduler = "dpor";  // dpor | dfs | context_bound=K | random=N | random=A-B
   int stale_depth = 1;
   bool one_step_links = false;
   bool spurious = false;

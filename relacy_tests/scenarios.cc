@@ -185,9 +185,9 @@ class OfMode {
            .relief_after = 1});
     stall("after_relief", {.what = "a relief that ended before a writer with no_slowdown began",
                            .writers = 1,
-                           .readers = 1,
+                           .checkpointers = 1,
                            .no_slowdown = 0b1,
-                           .unbatched_first = true});
+                           .relief_first = true});
     if (mode_.options.enable_pipelined_write) {
       stall("poisoned", {.what = "every insert fails, which ends a stall",
                          .fault = Fault::kEveryInsert,

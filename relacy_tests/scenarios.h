@@ -53,7 +53,7 @@ struct Scenario {
   Fault fault = Fault::kNone;
   bool blocking_wait = false;
   bool linger = false;
-  bool unbatched_first = false;  // a writer makes an unbatched call, which empties nothing, before
+  bool relief_first = false;  // writers wait for the checkpointer's return, and it empties nothing
   LogSize log_size = LogSize::kSmall;
   WritePathOptions options{};
 };

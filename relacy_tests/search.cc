@@ -86,8 +86,7 @@ void Search::BeginExecution() {
   sleep_ = 0;
   free_ = false;
   preemptions_ = 0;
-  // Shards take turns in the sequence of random executions.
-  random_ = Mix(Mix(0, options_.seed), runs_ * options_.shards + options_.shard - 1);
+  random_ = Mix(Mix(0, options_.seed), options_.first + RandomNumber());
   choices_.clear();
   trace_.Begin();
 }
@@ -120,7 +119,9 @@ int Search::NextThread(unsigned running, int current) {
   if (current >= 0 && (enabled & Bit(current)) == 0) current = -1;
   const int thread = Explore(enabled, current);
   choices_.push_back(static_cast<char>('0' + thread));
-  trace_.OnStep(thread, execution.next[static_cast<std::size_t>(thread)]);
+  if (options_.hashes_traces) {
+    trace_.OnStep(thread, execution.next[static_cast<std::size_t>(thread)]);
+  }
   return thread;
 }
 
@@ -199,7 +200,7 @@ unsigned Search::NextValue(unsigned limit) {
     ++depth_;
   }
   choices_.push_back(static_cast<char>('a' + value));
-  trace_.OnChoice(value);
+  if (options_.hashes_traces) trace_.OnChoice(value);
   return value;
 }
 
@@ -208,7 +209,7 @@ bool Search::EndExecution() {
   if (!free_ && !last_was_counted()) ++foreign_;
   if (options_.strategy == Strategy::kReplay) return true;
   if (options_.strategy == Strategy::kRandom) {
-    return runs_ * options_.shards + options_.shard - 1 >= options_.executions;
+    return RandomNumber() >= options_.executions;
   }
   return Backtrack();
 }

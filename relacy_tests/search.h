@@ -8,7 +8,7 @@
 //                  they share an object and one of them writes it; a mutex is written by lock and
 //                  unlock, a condition variable by wait and notify
 //   kContextBound  every choice with at most `context_bound` preemptions
-//   kRandom        `executions` random ones
+//   kRandom        `executions` of an endless sequence of random ones, from number `first` on
 //   kReplay        the one execution that `replay` names
 //
 // A step that waits is not enabled (Step::CanGoOn), and what enables it is no race: the race is
@@ -37,11 +37,13 @@ enum class Strategy : std::uint8_t { kDfs, kDpor, kContextBound, kRandom, kRepla
 struct SearchOptions {
   Strategy strategy = Strategy::kDpor;
   int context_bound = 0;
+  std::uint64_t first = 0;
   std::uint64_t executions = 0;
   std::uint64_t seed = 0;
   std::string replay;
   std::uint64_t shard = 1;  // 1 to shards
   std::uint64_t shards = 1;
+  bool hashes_traces = false;  // for trace()
   // A fault of the search itself: steps of this family never depend on each other. The dpor test
   // shows that it is noticed.
   std::optional<Family> ignored_dependence;
@@ -97,6 +99,7 @@ class Search {
   bool last_was_counted() const {
     return !free_ && (!Splits() || nodes_.size() > kSplitDepth || options_.shard == 1);
   }
+  // REQUIRES: options.hashes_traces.
   TraceHash& trace() { return trace_; }
 
  private:
@@ -145,6 +148,8 @@ class Search {
   bool Ignored(const Step& step) const;
   Object& Find(const void* object);
   bool Backtrack();
+  // Of the execution, from options.first on: shards take turns.
+  std::uint64_t RandomNumber() const { return runs_ * options_.shards + options_.shard - 1; }
   std::uint64_t Random();
 
   const SearchOptions options_;

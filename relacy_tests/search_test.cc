@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "relacy_tests/lifetime_probe.h"
 #include "relacy_tests/relacy_sync.h"
@@ -236,6 +237,24 @@ TEST_F(SearchTest, AnExecutionTooShortToBeSplitIsExploredOnce) {
     sum += Explore(subject(), options).executions;
   }
   EXPECT_EQ(sum, whole);
+}
+
+TEST_F(SearchTest, RandomExecutionsGoOnWhereOthersEnded) {
+  const auto traces = [](std::uint64_t first, std::uint64_t executions) {
+    std::vector<std::uint64_t> found;
+    RunOptions options;
+    options.search.strategy = Strategy::kRandom;
+    options.search.first = first;
+    options.search.executions = executions;
+    options.on_trace = [&](std::uint64_t trace) { found.push_back(trace); };
+    Explore(OfScenario("pipelined_3x1"), options);
+    return found;
+  };
+  std::vector<std::uint64_t> parts = traces(0, 20);
+  const std::vector<std::uint64_t> rest = traces(20, 30);
+  parts.insert(parts.end(), rest.begin(), rest.end());
+  EXPECT_EQ(parts, traces(0, 50));
+  EXPECT_GT(Traces(parts.begin(), parts.end()).size(), 40u);
 }
 
 TEST_F(SearchTest, ALostWakeIsADeadlock) {

@@ -32,16 +32,16 @@ struct World {
         log(fails.append, fails.sync, s.log_size),
         memtable(fails.inserts),
         path(s.options, &log, &memtable, 0),
-        relief_is_due(0) {}
+        baton(0) {}
   const Failing failing;
   TestLog log;
   TestMemTable memtable;
   Path path;
-  RelacyAtomic<std::uint8_t> relief_is_due;  // if a checkpoint waits for a write to return
+  RelacyAtomic<std::uint8_t> baton;  // set on the return that others wait for
 };
 
-constexpr orders::LoadOrder kReliefAwait{"relief_is_due", std::memory_order::acquire};
-constexpr orders::StoreOrder kReliefStore{"relief_is_due", std::memory_order::release};
+constexpr orders::LoadOrder kBatonAwait{"baton", std::memory_order::acquire};
+constexpr orders::StoreOrder kBatonStore{"baton", std::memory_order::release};
 
 class FailingCallback : public WriteCallback {
  public:
@@ -177,35 +177,38 @@ void ReadPublished() {
   }
 }
 
+void AwaitBaton() { static_cast<void>(world->baton.Await(1, kBatonAwait, Where::current())); }
+
+void MakeCheckpoint() {
+  if (scenario.relief_after != kNoWriter) AwaitBaton();
+  const Status status = world->path.RunUnbatched([] {
+    // All that were logged are published: reading them is no race.
+    for (SequenceNumber s = 1; s < world->log.End(); ++s) {
+      Check(world->memtable.At(s).id != kNoWrite, "INV_PUBLISH: logged, and not in the memtable");
+    }
+    if (!scenario.relief_first) world->log.Checkpoint();
+    RelacySync::OnAction("Checkpoint", nullptr);
+    return Status::OK();
+  });
+  Check(status.ok(), "INV_STATUS: a checkpoint is refused");
+  if (scenario.relief_first) world->baton.store(1, kBatonStore);
+}
+
 void Thread(int thread) {
   if (thread < scenario.writers) {
-    if (scenario.unbatched_first) {
-      static_cast<void>(world->path.RunUnbatched([] { return Status::OK(); }));
-    }
+    if (scenario.relief_first) AwaitBaton();
     for (int k = 0; k < scenario.writes; ++k) {
       Write& write = writes[static_cast<std::size_t>(thread * scenario.writes + k)];
       write.result = world->path.Write(write.options, &write.batch);
       CheckAcknowledged(write);
     }
-    if (thread == scenario.relief_after) world->relief_is_due.store(1, kReliefStore);
+    if (thread == scenario.relief_after) world->baton.store(1, kBatonStore);
   } else if (thread < scenario.writers + scenario.closers) {
     const auto t = static_cast<std::size_t>(thread);
     close_status[t] = world->path.Close();
     CloseInLockstep(t, close_status[t].ok());
   } else if (thread < scenario.writers + scenario.closers + scenario.checkpointers) {
-    if (scenario.relief_after != kNoWriter) {
-      static_cast<void>(world->relief_is_due.Await(1, kReliefAwait, Where::current()));
-    }
-    const Status status = world->path.RunUnbatched([] {
-      // All that were logged are published: reading them is no race.
-      for (SequenceNumber s = 1; s < world->log.End(); ++s) {
-        Check(world->memtable.At(s).id != kNoWrite, "INV_PUBLISH: logged, and not in the memtable");
-      }
-      world->log.Checkpoint();
-      RelacySync::OnAction("Checkpoint", nullptr);
-      return Status::OK();
-    });
-    Check(status.ok(), "INV_STATUS: a checkpoint is refused");
+    MakeCheckpoint();
   } else {
     ReadPublished();
   }
@@ -263,7 +266,7 @@ void CheckLogged(const Write& write) {
 void CheckStatus(const Write& write) {
   const Status::Code code = write.result.status.code();
   const bool logged = world->log.RecordOf(write.batch) != kNoWrite;
-  Check(!scenario.unbatched_first || !logged, "LIVE_STALL: a relief outlasts its call");
+  Check(!scenario.relief_first || !logged, "LIVE_STALL: a relief outlasts its call");
   if (write.options.disable_wal) {
     Check(!logged, "INV_STATUS: a write with disable_wal is logged");
     Check(write.result.status.ok(), "INV_STATUS: a write failed and nothing met an error");
