@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -224,7 +225,7 @@ void Coverage::Add(const History& history) {
     key += static_cast<char>(step.action);
     key += static_cast<char>(step.thread);
   }
-  if (!histories_.insert(std::move(key)).second) return;
+  if (!histories_.insert(std::hash<std::string>()(key)).second) return;
   std::uint32_t state = 0;
   for (const Taken step : history) {
     Transition* const transition = Find(state, step);

@@ -75,7 +75,8 @@ class Coverage {
   std::vector<std::uint32_t> first_;  // of each state's transitions, and the end
   std::vector<Transition> transitions_;
   std::size_t left_ = 0;  // of the transitions, how many were not reached
-  std::unordered_set<std::string> histories_;
+  // Hashes of those that were added: two histories of one hash could only count too little.
+  std::unordered_set<std::size_t> histories_;
   // Of the execution whose swaps are looked for.
   model::PerFrame<std::vector<model::Taken>> steps_;
   std::unordered_map<Prefix, std::uint32_t> reached_;
