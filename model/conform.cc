@@ -69,8 +69,11 @@ bool BelongsTo(const RecordedEvent& event, const Replay& replay) {
     case Action::LinkOne_NoSlowdown:
       return pc == Action::LinkOne &&
              replay.config().no_slowdown.Contains(Me(replay.state(), frame));
+    case Action::Close:
     case Action::CloseError:
-      return pc == Action::Close;
+      return pc == Action::Close && LeadsAll(replay.config(), replay.state());
+    case Action::Checkpoint:
+      return pc == event.action && LeadsAll(replay.config(), replay.state());
     default:
       return pc == event.action;
   }

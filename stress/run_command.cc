@@ -3,7 +3,6 @@
 // insert into its memtable fails: whoever met that is told so, and so is everybody behind him.
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -27,9 +26,10 @@ using FaultyStore = BasicStore<Sync, FaultyMemTable<Sync>>;
 
 // Bounds the memory of a history; a run that reaches it ends early.
 constexpr uint64_t kWritesOfOneRun = 2'000'000;
-// A traced run ends early too: its rings hold every event, even if one thread leads all writes.
+// A traced run ends early too: its rings hold every event, even if one thread leads all writes. A
+// transaction is two.
 constexpr uint64_t kWritesOfATrace = 5'000;
-constexpr size_t kEventsOfAThread = 16 * kWritesOfATrace;
+constexpr size_t kEventsOfAThread = 32 * kWritesOfATrace;
 // Some twenty writes: the log is often too large.
 constexpr size_t kMaxLogBytes = size_t{4} << 10;
 constexpr uint32_t kCheckpointPerMille = 1;
@@ -40,16 +40,13 @@ constexpr uint64_t kFirstInserts = 500;
 // A run in which something has not happened yet goes on for so many times its seconds.
 constexpr double kPatience = 60;
 
-// The model that judges traces has no checkpoints, stalls or disable_wal: a traced run writes
-// plainly.
 WorkloadOptions WorkloadOf(const Options& options) {
-  WorkloadOptions workload{.seed = options.seed, .sync_percent = 5};
-  if (!options.trace.empty()) return workload;
-  workload.transaction_percent = 20;
-  workload.callback_percent = 10;
-  workload.disable_wal_percent = 10;
-  workload.no_slowdown_percent = 20;
-  return workload;
+  return {.seed = options.seed,
+          .sync_percent = 5,
+          .transaction_percent = 20,
+          .callback_percent = 10,
+          .disable_wal_percent = 10,
+          .no_slowdown_percent = 20};
 }
 
 std::string Repeat(const Options& options, const Mode& mode, uint32_t threads) {
@@ -82,18 +79,16 @@ std::optional<Violation> CheckAtRest(const FaultyStore<Sync>& store, Ledger* led
 // seen. Leaves the store closed.
 template <SyncPolicy Sync>
 void Live(const Options& options, uint32_t threads, const Workload& workload,
-          FaultyStore<Sync>* store, Ledger* ledger, Progress* progress, RunResult* result,
-          const std::function<void()>& at_rest) {
+          FaultyStore<Sync>* store, Ledger* ledger, Progress* progress, RunResult* result) {
   const uint64_t most = options.trace.empty() ? kWritesOfOneRun : kWritesOfATrace;
   AckTable table(threads, kWritesOfOneRun / threads);
-  Workers<FaultyStore<Sync>> workers(
-      workload,
-      {.seed = options.seed,
-       .writes = most,
-       .read_percent = 30,
-       .checkpoint_per_mille = options.trace.empty() ? kCheckpointPerMille : 0U,
-       .pin = options.pin},
-      ledger->next_number(), store, &table);
+  Workers<FaultyStore<Sync>> workers(workload,
+                                     {.seed = options.seed,
+                                      .writes = most,
+                                      .read_percent = 30,
+                                      .checkpoint_per_mille = kCheckpointPerMille,
+                                      .pin = options.pin},
+                                     ledger->next_number(), store, &table);
   const Stopwatch stopwatch;
   workers.Start();
   const auto goes_on = [&] {
@@ -107,7 +102,6 @@ void Live(const Options& options, uint32_t threads, const Workload& workload,
   }
   workers.Stop();
   workers.Join();
-  at_rest();
   std::vector<ReadEvent> reads = workers.TakeReads();
   ledger->EndLife(table, /*closed=*/false);
   result->operations = ledger->acknowledged();
@@ -153,14 +147,15 @@ void LiveToMemTableError(const Options& options, uint32_t threads, const Workloa
 }
 
 // Live, and what its threads did goes to the file of the trace.
-void LiveTraced(const Options& options, const Mode& mode, uint32_t threads,
+void LiveTraced(const Options& options, const WritePathOptions& path_options, uint32_t threads,
                 const Workload& workload, FaultyStore<TracedSync>* store, Ledger* ledger,
                 Progress* progress, RunResult* result) {
   Trace trace(kEventsOfAThread);
   const SequenceNumber last_sequence = store->GetSnapshot().sequence();
   trace.Begin();
-  Live(options, threads, workload, store, ledger, progress, result, [&] { trace.End(); });
-  const Status status = TraceWriter(trace, mode.options, last_sequence).WriteTo(options.trace);
+  Live(options, threads, workload, store, ledger, progress, result);
+  trace.End();
+  const Status status = TraceWriter(trace, path_options, last_sequence).WriteTo(options.trace);
   if (result->violation || status.ok()) return;
   result->violation = Violation{"trace", status.ToString()};
   result->code = ExitCode::kUsage;
@@ -172,7 +167,7 @@ RunResult RunOne(const Options& options, const Mode& mode, uint32_t threads,
   RunResult result;
   const Workload workload(WorkloadOf(options));
   StoreOptions store_options{.write_path = mode.options, .file_system = file_system};
-  if (options.trace.empty()) store_options.write_path.max_log_bytes = kMaxLogBytes;
+  store_options.write_path.max_log_bytes = kMaxLogBytes;
   Ledger ledger(workload, threads);
   Progress progress(options.progress, "run " + std::string(mode.name), "operations");
   constexpr bool kTraced = std::is_same_v<Sync, TracedSync>;
@@ -190,9 +185,10 @@ RunResult RunOne(const Options& options, const Mode& mode, uint32_t threads,
     }
     if (result.violation || life == kLives) break;
     if constexpr (kTraced) {
-      LiveTraced(options, mode, threads, workload, store.get(), &ledger, &progress, &result);
+      LiveTraced(options, store_options.write_path, threads, workload, store.get(), &ledger,
+                 &progress, &result);
     } else if (life == 0) {
-      Live(options, threads, workload, store.get(), &ledger, &progress, &result, [] {});
+      Live(options, threads, workload, store.get(), &ledger, &progress, &result);
     } else {
       LiveToMemTableError(options, threads, workload, store.get(), &ledger, &result);
     }

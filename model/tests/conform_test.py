@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-MODEL, STRESS, RECORD = sys.argv[1:4]
+MODEL, STRESS, RECORD, MUTANT = sys.argv[1:5]
 FORMAT = os.path.join(os.path.dirname(__file__), "../../impl/bellwether/trace/README.md")
 MODES = ("serial", "parallel", "pipelined", "pipelined_parallel", "two_queues", "two_queues_parallel")
 FAULTS = {"none": "Write_Return", "log": "WalError", "sync": "WalError", "pre_release": "PreReleaseError",
@@ -133,6 +133,10 @@ class Conform(unittest.TestCase):
                 done = subprocess.run([MODEL, "conform", path], capture_output=True, text=True, check=False)
                 self.assertEqual(done.returncode, OK, done.stderr)
                 self.assertGreater(int(re.search(r'"events":(\d+)', done.stdout)[1]), 10 * MIDDLE)
+                with open(path, encoding="utf-8") as file:
+                    told = {json.loads(line).get("action") for line in file}
+                # Whether a write meets a stall is up to the scheduler.
+                self.assertLessEqual({"PreprocessWrite", "RunUnbatched", "Checkpoint", "Close"}, told)
 
     def test_lines_may_stand_in_any_order_between_threads(self):
         header, *events, end = self.traces["pipelined_parallel none"]
@@ -364,6 +368,18 @@ class Conform(unittest.TestCase):
                              and (event["thread"], event["write"]) == place)
                 trace[begin] = {field: value for field, value in trace[begin].items() if field != "no_slowdown"}
                 self.assert_rejected_at(trace, i, "not enabled; enabled there:")
+
+    def test_a_write_path_whose_unbatched_calls_are_wrong_is_rejected(self):
+        for mode, calls, words in (("two_queues", "calls", r"(Checkpoint|Close): not enabled"),
+                                   ("pipelined", "calls", r"(Checkpoint|Close): not enabled"),
+                                   ("serial", "stalls", r"'read' is \d, not \d")):
+            with self.subTest(mode):
+                path = os.path.join(self.folder.name, "mutant")
+                subprocess.run([MUTANT, mode, "none", calls, *FEW, path], check=True)
+                with open(path, encoding="utf-8") as file:
+                    code, said = self.conform_text(file.read())
+                self.assertEqual(code, VIOLATION, said)
+                self.assertRegex(said, words)
 
     def test_a_corrupted_error_is_rejected_at_its_event(self):
         cases = [("serial log", "WalError", "wrote", False), ("pipelined sync", "WalError", "read", True),

@@ -1,5 +1,4 @@
-# Builds a test against a header in which one place behaves wrongly, and expects it to fail as EXPECT says. A place
-# that is no longer there is an error: the mutant has to follow the code.
+# Builds a test against a header in which one place behaves wrongly, and expects it to fail as EXPECT says.
 
 # bellwether_add_mutant(NAME n SOURCE test.cc HEADER h BEFORE text AFTER text EXPECT regex LABELS l [PRESETS p]
 #                       [LIBRARIES l])
@@ -11,17 +10,7 @@ function(bellwether_add_mutant)
   if(NOT TARGET ${target})
     return()
   endif()
-  set(header ${PROJECT_SOURCE_DIR}/impl/${arg_HEADER})
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
-  file(READ ${header} text)
-  string(FIND "${text}" "${arg_BEFORE}" place)
-  if(place EQUAL -1)
-    message(FATAL_ERROR "mutant ${arg_NAME}: impl/${arg_HEADER} no longer holds '${arg_BEFORE}'; adapt the mutant")
-  endif()
-  string(REPLACE "${arg_BEFORE}" "${arg_AFTER}" text "${text}")
-  set(overlay ${CMAKE_CURRENT_BINARY_DIR}/${target}_impl)
-  file(CONFIGURE OUTPUT ${overlay}/${arg_HEADER} CONTENT "${text}" @ONLY)
-  target_include_directories(${target} BEFORE PRIVATE ${overlay})
+  bellwether_mutate_header(${target} ${arg_HEADER} "${arg_BEFORE}" "${arg_AFTER}")
   set(test ${target})
   if(NOT BELLWETHER_PRESET STREQUAL "release")
     set(test ${BELLWETHER_PRESET}.${target})
