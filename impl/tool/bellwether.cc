@@ -3,6 +3,7 @@
 // dump-wal and verify only read, and need no lock. get, scan and load open the store: they recover
 // it, and cut off a torn tail as any Open does.
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -36,6 +37,9 @@ std::string Quoted(std::string_view text, size_t limit) {
 
 namespace {
 
+// So that no sum or product of the options is too large.
+constexpr uint64_t kMaxBatches = uint64_t{1} << 40;
+
 int Main(int argc, const char* const* argv) {
   CLI::App app("What a store and its logs hold.", "bellwether");
   app.require_subcommand(1);
@@ -66,7 +70,7 @@ int Main(int argc, const char* const* argv) {
   LoadOptions load_options;
   CLI::App* load = app.add_subcommand("load", "write batches of random keys");
   load->add_option("DIR", path)->required();
-  load->add_option("--batches", load_options.batches)->check(CLI::PositiveNumber);
+  load->add_option("--batches", load_options.batches)->check(CLI::Range(uint64_t{1}, kMaxBatches));
   load->add_option("--operations", load_options.operations, "in a batch")
       ->check(CLI::Range(1, 100000));
   load->add_option("--deletes", load_options.delete_percent,
@@ -76,7 +80,8 @@ int Main(int argc, const char* const* argv) {
   load->add_option("--threads", load_options.threads)->check(CLI::Range(1, 64));
   load->add_option("--seed", load_options.seed);
   load->add_option("--undecided", load_options.undecided,
-                   "leave so many transactions prepared, of one batch each");
+                   "leave so many transactions prepared, of one batch each")
+      ->check(CLI::Range(uint64_t{0}, kMaxBatches));
   load->add_option("--max-log-bytes", load_options.max_log_bytes,
                    "take a checkpoint when the log is larger");
   load->add_flag("--durable-watermark", load_options.durable_watermark,
@@ -90,6 +95,10 @@ int Main(int argc, const char* const* argv) {
   if (get->parsed()) Get(path, key, &report);
   if (scan->parsed()) Scan(path, scan_options, &report);
   if (load->parsed()) Load(path, load_options, &report);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    PrintError("bellwether", "cannot write all of it to the standard output");
+    report.Fail(ExitCode::kUsage);
+  }
   return report.Finish(json_file);
 }
 

@@ -173,7 +173,7 @@ void Verify(const std::string& directory, Report* report) {
     report->Fail(ExitCode::kDataLost);
   }
   for (const std::string& name : view.missing) {
-    TellFile(name, "FAILED: missing, though the manifest names it", report);
+    TellFile(name, "FAILED: missing", report);
     report->Fail(ExitCode::kDataLost);
   }
   for (const std::string& name : view.unfinished) {

@@ -95,8 +95,9 @@ void Get(const std::string& directory, const std::string& key, Report* report) {
   std::string value;
   const Status status = store->Get({}, key, &value);
   if (status.ok()) {
-    std::printf("%s\n", value.c_str());
-    report->Add({"get", "", "ok", {{"bytes", value.size()}}});
+    value.push_back('\n');
+    (void)std::fwrite(value.data(), 1, value.size(), stdout);
+    report->Add({"get", "", "ok", {{"bytes", value.size() - 1}}});
   } else {
     Fail(status, report);
   }

@@ -123,6 +123,11 @@ Status ViewStore(FileSystem* file_system, const std::string& directory, StoreVie
   if (!view->missing.empty()) position.AcceptGap();
   status = ViewLogs(file_system, directory, files.logs, base, &position, &view->logs);
   view->undecided = position.prepared.undecided();
+  uint64_t records = 0;
+  for (const LogView& log : view->logs) records += log.records;
+  if (BeginsAnew(files, records) && LostEverything(files)) {
+    view->missing.emplace_back(kManifestName);
+  }
   return status;
 }
 

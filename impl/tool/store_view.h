@@ -64,7 +64,7 @@ struct StoreView {
   std::vector<SnapshotView> snapshots;
   std::vector<LogView> logs;
   bool manifest_damaged = false;
-  std::vector<std::string> missing;     // names: the manifest has them
+  std::vector<std::string> missing;     // names: of the manifest, or of what it names
   std::vector<std::string> unfinished;  // names
   std::string foreign;                  // a name that is none of a store's
   PreparedTransactions::Map undecided;

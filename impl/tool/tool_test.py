@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,19 @@ TOOL = sys.argv.pop(1)
 def run(*arguments):
     return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=300,
                           check=False)
+
+
+def record_of_one_put(key, value):
+    """The first record of a log, encoded by other code than the tool's."""
+    batch = struct.pack("<QIBB", 1, 1, 1, len(key)) + key + bytes([len(value)]) + value
+    crc = 0xFFFFFFFF
+    for byte in b"\x01" + batch:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    return struct.pack("<IHB", masked, len(batch), 1) + batch
 
 
 class Store(unittest.TestCase):
@@ -176,6 +190,28 @@ class Store(unittest.TestCase):
         only = self.run_ok("scan", self.directory, "--from", first, "--to", second)
         self.assertEqual(only, lines[0] + "\n")
 
+    def test_bytes_of_every_kind_come_out_as_they_are(self):
+        directory = os.path.join(self.folder.name, "bytes")
+        os.mkdir(directory)
+        key, value = b'"\\\x7f\x80', b"a\0b\nc\xff"
+        with open(os.path.join(directory, "000001.log"), "wb") as file:
+            file.write(record_of_one_put(key, value))
+        self.assertEqual(self.run_ok("scan", directory),
+                         '"\\"\\\\\\x7f\\x80" "a\\x00b\\x0ac\\xff"\n')
+        result = subprocess.run([TOOL, "get", directory.encode(), key], capture_output=True,
+                                timeout=300, check=True)
+        self.assertEqual(result.stdout, value + b"\n")
+
+    def test_what_cannot_be_printed_is_told(self):
+        for arguments in (("dump-wal", self.log), ("scan", self.directory),
+                          ("verify", self.directory)):
+            with self.subTest(arguments), open("/dev/full", "w", encoding="utf-8") as full:
+                result = subprocess.run([TOOL, *arguments], stdout=full, stderr=subprocess.PIPE,
+                                        text=True, timeout=300, check=False)
+                self.assertEqual(result.returncode, 1)
+                self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+                self.assertIn("standard output", result.stderr)
+
     def test_load_deletes_in_batches_of_several_keys(self):
         directory = os.path.join(self.folder.name, "with deletes")
         self.run_ok("load", directory, "--batches", "300", "--operations", "4", "--deletes", "40",
@@ -205,6 +241,8 @@ class BadInput(unittest.TestCase):
                               ["get", directory, "k"], ["scan", "/dev/null"],
                               ["load", directory, "--threads", "0"],
                               ["load", directory, "--batches", "-1"],
+                              ["load", directory, "--batches", str(2**63), "--operations", "2"],
+                              ["load", directory, "--undecided", str(2**64 - 1)],
                               ["load", directory, "--deletes", "101"]):
                 with self.subTest(arguments):
                     result = run(*arguments)

@@ -38,6 +38,7 @@ struct LogAnnotations {
   };
   std::optional<Gap> gap;
   std::optional<uint64_t> synced;
+  size_t end = kBatchHeaderSize;  // of the last one, in the payload
 };
 
 inline void PutAnnotation(std::string* record, std::string_view name, const uint64_t* values,
@@ -64,9 +65,10 @@ inline void PutSynced(std::string* record, uint64_t offset) {
 inline LogAnnotations GetAnnotations(std::string_view payload) {
   LogAnnotations annotations;
   if (payload.size() < kBatchHeaderSize) return annotations;
-  payload.remove_prefix(kBatchHeaderSize);
-  for (BatchOperation entry; GetBatchOperation(&payload, &entry);) {
-    if (entry.type != ValueType::kTypeLogData) break;
+  std::string_view left = payload.substr(kBatchHeaderSize);
+  for (BatchOperation entry; GetBatchOperation(&left, &entry);) {
+    if (entry.type != ValueType::kTypeLogData || !entry.key.starts_with(kAnnotationPrefix)) break;
+    annotations.end = payload.size() - left.size();
     const auto values = [&entry](std::string_view name, size_t size) -> const char* {
       const bool is_it =
           entry.key.starts_with(name) && entry.key.size() == name.size() + size * sizeof(uint64_t);

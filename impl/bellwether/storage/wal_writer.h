@@ -63,6 +63,9 @@ class WalWriter {
       if (!SerializeGroup(first, batches, &next)) {
         return Keep(Status::InvalidArgument("write group with more than 2^32-1 operations"));
       }
+      if (next > kMaxSequenceNumber) {
+        return Keep(Status::InvalidArgument("write group beyond the largest sequence"));
+      }
       Fragmentize();
     } catch (const std::bad_alloc&) {
       return Keep(Status::OutOfMemory("no memory for the record of the write group"));

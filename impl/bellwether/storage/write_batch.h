@@ -104,12 +104,14 @@ class WriteBatch {
     wal_size_ = 0;
   }
 
-  // Copies an encoded batch. Corruption, with *batch as it was, if it is malformed.
+  // Copies an encoded batch, but for what a log says of itself in front of it: in another log that
+  // would be a lie. Corruption, with *batch as it was, if it is malformed.
   static Status Parse(std::string_view encoded, WriteBatch* batch) {
     const BatchShape shape = ShapeOf(encoded);
     if (shape.defect != nullptr) return Status::Corruption(shape.defect, "", 0);
     Status status = batch->Guard([&] { batch->rep_.assign(encoded); });
     if (!status.ok()) return status;
+    batch->rep_.erase(kBatchHeaderSize, GetAnnotations(batch->rep_).end - kBatchHeaderSize);
     batch->count_ = shape.own;
     batch->wal_size_ = shape.marked ? batch->rep_.size() : 0;
     return status;

@@ -6,7 +6,8 @@
 // It is written anew, by rename, whenever a log is begun: after the log's name is durable, and
 // before anything is written to it. A snapshot takes the place of all that is named with a smaller
 // number, so a checkpoint need not write it a second time. Files that it does not name are taken as
-// they are; without a manifest all are.
+// they are; without a manifest all are. A store that has none and no record begins with log 1, so
+// that another log that holds nothing tells of a manifest which was lost with all that it named.
 //
 // Invariants: what it names was there, durably; nothing is acknowledged in a log that it does not
 // name; of what it names, only what a durable snapshot covers is removed. Thread safety: whoever
@@ -86,6 +87,14 @@ inline Status ReadManifest(FileSystem* file_system, const std::string& directory
   }
   return status;
 }
+
+// Whether nothing was ever written, or everything is lost. `records`: those in the logs.
+inline bool BeginsAnew(const StoreFiles& files, uint64_t records) {
+  return !files.manifest && files.snapshots.empty() && records == 0;
+}
+
+// REQUIRES: BeginsAnew(files, 0).
+inline bool LostEverything(const StoreFiles& files) { return files.NextNumber() > 2; }
 
 // On failure the one from before stands, or already this one. REQUIRES: what it names is durable,
 // with its name.

@@ -32,7 +32,7 @@ struct StoreOptions {
   FileSystem* file_system = PosixFileSystem::Default();
 };
 
-// The state of a store up to one sequence number. It stays readable as long as the store does.
+// The state of a store up to one sequence number. It stays readable as long as the store is open.
 class Snapshot {
  public:
   explicit Snapshot(SequenceNumber sequence) : sequence_(sequence) {}
@@ -88,6 +88,7 @@ struct Stats {
   uint64_t checkpoints = 0;
   uint64_t failed_checkpoints = 0;
   uint64_t snapshot_bytes = 0;  // written by checkpoints, failed ones too
+  uint64_t memtable_bytes = 0;  // of memory that the memtable holds
   // group_sizes[n]: groups of n writers; the last one: of that many or more.
   std::array<uint64_t, kLargestGroup + 1> group_sizes = {};
   RecoveryReport recovery = {};

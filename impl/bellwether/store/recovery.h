@@ -73,10 +73,12 @@ class Recovery {
           "what can be read",
           lost_snapshot_, 0);
     }
+    const bool begins_anew = BeginsAnew(files, report_.records);
+    if (status.ok() && begins_anew && LostEverything(files)) status = MissManifest();
     if (status.ok() && !needs_snapshot()) status = CutTail();
     if (status.ok() && !needs_snapshot()) status = RemoveCovered(files);
     report_.last_sequence = LastSequence();
-    report_.log_number = files.NextNumber();
+    report_.log_number = begins_anew && !needs_snapshot() ? 1 : files.NextNumber();
     report_.undecided = undecided().size();
     if (!gaps_.empty()) {
       report_.gaps = std::make_shared<const std::vector<RecoveryGap>>(std::move(gaps_));
@@ -152,6 +154,18 @@ class Recovery {
     Status status = ReadManifest(file_system_, directory_, files, &named_);
     if (status.code() != Status::Code::kCorruption || !GoesOnBehindDamage()) return status;
     gaps_.push_back({std::string(status.file()), 0, 0, 0, 0, std::string(status.what())});
+    return Status::OK();
+  }
+
+  Status MissManifest() {
+    const std::string path = PathOf(std::string(kManifestName));
+    if (!GoesOnBehindDamage()) {
+      return Status::Corruption(
+          "the list of the store's files is missing, and all that it named; put them back, or open "
+          "with recovery mode point_in_time or skip_corrupt to begin anew",
+          path, 0);
+    }
+    gaps_.push_back({path, 0, 0, 0, 0, "missing list of the store's files"});
     return Status::OK();
   }
 

@@ -38,7 +38,6 @@
 // to one thread at a time, and may not outlive their store.
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -55,6 +54,7 @@
 #include "bellwether/storage/write_batch.h"
 #include "bellwether/store/checkpoint.h"
 #include "bellwether/store/counter.h"
+#include "bellwether/store/directory.h"
 #include "bellwether/store/manifest.h"
 #include "bellwether/store/options.h"
 #include "bellwether/store/recovery.h"
@@ -148,6 +148,7 @@ class BasicStore {
   // Those that Open found prepared and undecided, and that are not decided since, ascending by xid.
   // *transactions is untouched unless the result is OK.
   Status RecoveredTransactions(std::vector<RecoveredTransaction>* transactions) const {
+    if (transactions == nullptr) return Status::InvalidArgument("the result is null");
     return Transact([&] { return transactions_.Recovered(transactions); });
   }
 
@@ -169,8 +170,10 @@ class BasicStore {
 
   // NotFound if `key` has no value in that state. *value is untouched unless the result is OK.
   Status Get(const ReadOptions& options, std::string_view key, std::string* value) const {
-    if (Closed()) return Status::Aborted("the store is closed");
-    const std::optional<std::string_view> found = memtable_->Get(key, SequenceOf(options));
+    SequenceNumber sequence = 0;
+    Status status = FindState(options, value, &sequence);
+    if (!status.ok()) return status;
+    const std::optional<std::string_view> found = memtable_->Get(key, sequence);
     if (!found.has_value()) return Status::NotFound("the key has no value");
     return WithoutExceptions([&] {
       value->assign(*found);
@@ -182,8 +185,9 @@ class BasicStore {
   // unless the result is OK.
   Status MultiGet(const ReadOptions& options, std::span<const std::string_view> keys,
                   std::vector<std::optional<std::string>>* values) const {
-    if (Closed()) return Status::Aborted("the store is closed");
-    const SequenceNumber sequence = SequenceOf(options);
+    SequenceNumber sequence = 0;
+    Status status = FindState(options, values, &sequence);
+    if (!status.ok()) return status;
     return WithoutExceptions([&] {
       std::vector<std::optional<std::string>> found;
       found.reserve(keys.size());
@@ -197,9 +201,11 @@ class BasicStore {
 
   // Not positioned yet. Reads one state, from the call on, while writers go on.
   Status NewIterator(const ReadOptions& options, std::unique_ptr<Iterator>* iterator) const {
-    if (Closed()) return Status::Aborted("the store is closed");
+    SequenceNumber sequence = 0;
+    Status status = FindState(options, iterator, &sequence);
+    if (!status.ok()) return status;
     return WithoutExceptions([&] {
-      *iterator = std::make_unique<Iterator>(memtable_.get(), SequenceOf(options));
+      *iterator = std::make_unique<Iterator>(memtable_.get(), sequence);
       return Status::OK();
     });
   }
@@ -228,6 +234,7 @@ class BasicStore {
     stats.checkpoints = checkpoints_.Get();
     stats.failed_checkpoints = failed_checkpoints_.Get();
     stats.snapshot_bytes = snapshot_bytes_.Get();
+    stats.memtable_bytes = memtable_->MemoryUsage();
     return stats;
   }
 
@@ -259,14 +266,17 @@ class BasicStore {
 
   static Status OpenImpl(const StoreOptions& options, const std::string& directory,
                          std::unique_ptr<BasicStore>* store) {
+    if (store == nullptr) return Status::InvalidArgument("the result is null");
     if (options.file_system == nullptr) return Status::InvalidArgument("no file system is given");
-    if (directory.empty()) return Status::InvalidArgument("the name of the directory is empty");
+    if (directory.empty() || directory.find('\0') != std::string::npos) {
+      return Status::InvalidArgument("the name of the directory is empty or holds a zero byte");
+    }
     if (options.recovery_mode > RecoveryMode::kSkipCorrupt) {
       return Status::InvalidArgument("unknown recovery mode");
     }
     FileSystem* const file_system = options.file_system;
     Status status = Path::CheckOptions(options.write_path);
-    if (status.ok()) status = PrepareDirectory(options, directory);
+    if (status.ok()) status = PrepareDirectory(file_system, directory, options.create_if_missing);
     if (!status.ok()) return status;
     std::unique_ptr<FileLock> lock;
     status = file_system->LockFile(directory + "/" + std::string(kLockName), &lock);
@@ -279,7 +289,8 @@ class BasicStore {
     if (!status.ok()) return status;
 
     std::unique_ptr<WritableFile> log;
-    status = BeginLog(options, directory, report.log_number, &log);
+    status =
+        BeginLog(file_system, directory, report.log_number, options.preallocate_log_bytes, &log);
     Manifest files = recovery.live_files();
     if (status.ok() && recovery.needs_snapshot()) {
       uint64_t bytes = 0;
@@ -300,36 +311,6 @@ class BasicStore {
     }
     store->reset(new BasicStore(options, directory, std::move(lock), std::move(memtable),
                                 std::move(log), report, std::move(files), recovery.undecided()));
-    return status;
-  }
-
-  // Creates the directory, durably, if need be. Touches nothing in one that is not a store's.
-  static Status PrepareDirectory(const StoreOptions& options, const std::string& directory) {
-    FileSystem* const file_system = options.file_system;
-    bool exists = false;
-    StoreFiles files;
-    Status status = file_system->FileExists(directory, &exists);
-    if (status.ok() && exists) status = ListFiles(file_system, directory, &files);
-    if (!status.ok() || !files.empty()) return status;
-    if (!options.create_if_missing) {
-      return Status::InvalidArgument("no store in " + directory +
-                                     "; name another directory, or open with create_if_missing");
-    }
-    status = file_system->CreateDirectory(directory);
-    // Also if it existed: whoever created it may have died before this.
-    if (status.ok()) status = file_system->SyncDirectory(Parent(directory));
-    return status;
-  }
-
-  // Nothing is acknowledged before the file and its name are durable.
-  static Status BeginLog(const StoreOptions& options, const std::string& directory, uint64_t number,
-                         std::unique_ptr<WritableFile>* log) {
-    const std::string path = directory + "/" + LogName(number);
-    const uint64_t zeros = options.preallocate_log_bytes;
-    Status status = zeros == 0 ? options.file_system->NewWritableFile(path, log)
-                               : options.file_system->NewPreallocatedFile(path, zeros, log);
-    if (status.ok()) status = (*log)->Sync();
-    if (status.ok()) status = options.file_system->SyncDirectory(directory);
     return status;
   }
 
@@ -389,7 +370,8 @@ class BasicStore {
     std::unique_ptr<WritableFile> file;
     Manifest files = files_;
     files.logs.push_back(number);
-    Status status = BeginLog(options_, directory_, number, &file);
+    Status status =
+        BeginLog(options_.file_system, directory_, number, options_.preallocate_log_bytes, &file);
     const bool named = status.ok();
     if (named) status = WriteManifest(options_.file_system, directory_, files);
     if (status.ok()) {
@@ -418,40 +400,6 @@ class BasicStore {
     return status;
   }
 
-  static std::string Parent(const std::string& directory) {
-    const size_t end = directory.find_last_not_of('/');
-    const size_t slash = end == std::string::npos ? end : directory.find_last_of('/', end);
-    if (slash == std::string::npos) return directory.front() == '/' ? "/" : ".";
-    return slash == 0 ? "/" : directory.substr(0, slash);
-  }
-
-  // Adds what to do to an error of the file system.
-  static Status WithAdvice(const Status& status) {
-    if (status.code() != Status::Code::kIOError) return status;
-    const char* advice = "nothing acknowledged is lost; check the disk, then try again";
-    switch (status.error_number()) {
-      case ENOSPC:
-      case EDQUOT:
-        advice = "nothing acknowledged is lost; free space, then try again";
-        break;
-      case EROFS:
-      case EACCES:
-      case EPERM:
-        advice = "make the directory and its files writable for this process";
-        break;
-      case ENOENT:
-        advice = "create the parent directory first";
-        break;
-      case ENOTDIR:
-        advice = "name a directory, not a file";
-        break;
-      default:
-        break;
-    }
-    return Status::IOError(std::string(status.what()) + " (" + advice + ")", status.file(),
-                           status.offset(), status.error_number());
-  }
-
   template <class Operation>
   static Status WithoutExceptions(const Operation& operation) {
     try {
@@ -470,8 +418,18 @@ class BasicStore {
 
   bool Closed() const { return closed_.load(orders::Store_ClosedLoad) != 0; }
 
-  SequenceNumber SequenceOf(const ReadOptions& options) const {
-    return options.snapshot != nullptr ? options.snapshot->sequence() : write_path_.LastSequence();
+  // The sequence to read at, for a call that fills *result. A snapshot of another store may name
+  // what is not published here, and one from before this Open what a checkpoint has dropped.
+  template <class Result>
+  Status FindState(const ReadOptions& options, const Result* result,
+                   SequenceNumber* sequence) const {
+    if (Closed()) return Status::Aborted("the store is closed");
+    if (result == nullptr) return Status::InvalidArgument("the result is null");
+    const SequenceNumber last = write_path_.LastSequence();
+    *sequence = options.snapshot != nullptr ? options.snapshot->sequence() : last;
+    if (*sequence >= recovery_.snapshot_sequence && *sequence <= last) return Status::OK();
+    return Status::InvalidArgument(
+        "the snapshot is of another store, or from before this one was opened: take a new one");
   }
 
   const StoreOptions options_;

@@ -56,6 +56,23 @@ TEST(Arena, UsageIsWhatWasTaken) {
   EXPECT_LE(arena.MemoryUsage(), taken + taken / 4);
 }
 
+TEST(Arena, ABlockIsFilledToItsLastByteAndNoFurther) {
+  Arena<StdSync> arena(SIZE_MAX);
+  const size_t piece = size_t{64} << 10;
+  ASSERT_NE(arena.Allocate(piece), nullptr);
+  const size_t block = arena.MemoryUsage();
+  for (size_t taken = 2 * piece; taken <= size_t{1} << 20; taken += piece) {
+    ASSERT_NE(arena.Allocate(piece), nullptr);
+  }
+  EXPECT_EQ(arena.MemoryUsage(), block);
+  ASSERT_NE(arena.Allocate(1), nullptr);
+  EXPECT_EQ(arena.MemoryUsage(), 2 * block);
+  Arena<StdSync> enough(block), too_little(block - 1);
+  EXPECT_NE(enough.Allocate(1), nullptr);
+  EXPECT_EQ(too_little.Allocate(1), nullptr);
+  EXPECT_EQ(too_little.MemoryUsage(), 0U);
+}
+
 TEST(Arena, TheLimitIsANullPointerAndSmallerPiecesStillFit) {
   constexpr size_t kLimit = size_t{3} << 20;
   Arena<StdSync> arena(kLimit);

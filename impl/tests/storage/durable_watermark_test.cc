@@ -107,6 +107,26 @@ TEST(DurableWatermark, ASyncThatFailedVouchesForNothing) {
   ASSERT_FALSE(writer.AddRecord(2, group).ok());
 }
 
+// The only witness begins so near to the end of a block that its watermark stands in the next one.
+TEST(DurableWatermark, IsReadAcrossABlock) {
+  for (size_t first = 0; first <= kMaxHeadSize; ++first) {
+    FileJournal journal;
+    WalWriter writer(std::make_unique<MemoryFile>(&journal), {1, true});
+    const size_t watermark =
+        kMaxHeadSize - 2 - kGapAnnotation.size() - 2 * sizeof(uint64_t) - kBatchHeaderSize;
+    const size_t size = kWalBlockSize - 2 * kWalHeaderSize - watermark - first;
+    ASSERT_TRUE(writer.AddRecord(1, TestGroup{{BatchOfSize(size)}}).ok());
+    ASSERT_EQ(journal.contents.size(), kWalBlockSize - kWalHeaderSize - first);
+    ASSERT_TRUE(writer.Sync().ok());
+    ASSERT_TRUE(writer.AddRecord(2, TestGroup{{BatchOfSize(500)}}).ok());
+    std::string contents = journal.contents;
+    contents[100] ^= 1;
+    WalEnd end{};
+    (void)Read(contents, &end);
+    EXPECT_EQ(end, WalEnd::kCorruption) << first;
+  }
+}
+
 // Each file counts for itself.
 TEST(DurableWatermark, BeginsAnewInTheNextFile) {
   FileJournal first, second;

@@ -104,7 +104,11 @@ TEST(OutOfMemory, WalWriterAppendsNothingThenAndNeverAgain) {
 
 TEST(OutOfMemory, WalReaderIsAnErrorInEveryMode) {
   const testing::TestLog log = testing::BuildLogOfSizes({100, 2 * kWalBlockSize, 100});
-  for (const std::string& contents : {log.contents, log.contents.substr(0, 200)}) {
+  WriteBatch prepare, commit;
+  ASSERT_TRUE(prepare.Put(std::string(100, 'k'), "v").ok() && prepare.MarkPrepare("x").ok());
+  ASSERT_TRUE(commit.MarkCommit("x", prepare).ok());
+  const std::string marks = testing::BuildLog({prepare, commit}).contents;
+  for (const std::string& contents : {log.contents, log.contents.substr(0, 200), marks}) {
     WalRecord record;
     ForEachAllocation([&] {
       const int budget = std::exchange(allocations_left, kNever);
@@ -119,6 +123,9 @@ TEST(OutOfMemory, WalReaderIsAnErrorInEveryMode) {
       if (absolute.code() == Status::Code::kOutOfMemory) {
         EXPECT_FALSE(reader.Verdict(RecoveryMode::kPointInTime).ok());
         EXPECT_FALSE(reader.Verdict(RecoveryMode::kTolerateTornTail).ok());
+        EXPECT_FALSE(reader.SkipDefect()) << "nothing is damaged";
+      } else {
+        EXPECT_NE(reader.end(), WalEnd::kCorruption);
       }
     });
   }

@@ -15,6 +15,7 @@ namespace {
 
 using testing::FileJournal;
 using testing::MemoryFile;
+using testing::RawFragment;
 using testing::TestGroup;
 
 struct Log {
@@ -76,17 +77,36 @@ TEST(SequenceGap, MayHaveBegunBeforeWhatIsExpected) {
 }
 
 TEST(SequenceGap, OfAnotherRecordDoesNotServe) {
+  for (const SequenceNumber sequence : {5U, 6U}) {
+    std::string payload(kBatchHeaderSize, '\0');
+    PutGap(&payload, {1, 5});
+    EncodeFixed(payload.data(), sequence);
+    WalReader reader("log", RawFragment(1, payload), 1);
+    WalRecord record;
+    EXPECT_EQ(reader.ReadRecord(&record), sequence == 5);
+    EXPECT_EQ(reader.end() == WalEnd::kCorruption, sequence == 6);
+  }
+}
+
+TEST(SequenceGap, IsNamedInFrontOfARecordOnly) {
+  const std::string header(kBatchHeaderSize, '\0');
+  std::string gap, user, put;
+  PutGap(&gap, {1, 5});
   WriteBatch batch;
-  std::string operations(kBatchHeaderSize, '\0');
-  PutGap(&operations, {1, 5});
-  ASSERT_TRUE(WriteBatch::Parse(operations, &batch).ok());
-  FileJournal journal;
-  WalWriter writer(std::make_unique<MemoryFile>(&journal));
-  ASSERT_TRUE(writer.AddRecord(6, TestGroup{{batch}}).ok());
-  WalReader reader("log", journal.contents, 1);
-  WalRecord record;
-  EXPECT_FALSE(reader.ReadRecord(&record));
-  EXPECT_EQ(reader.end(), WalEnd::kCorruption);
+  ASSERT_TRUE(batch.PutLogData("a user's").ok());
+  user = batch.Operations();
+  batch.Clear();
+  ASSERT_TRUE(batch.Put("k", "v").ok());
+  put = batch.Operations();
+  EXPECT_TRUE(GetAnnotations(header + gap + user + put).gap.has_value());
+  EXPECT_FALSE(GetAnnotations(header + user + gap + put).gap.has_value());
+  EXPECT_FALSE(GetAnnotations(header + put + gap).gap.has_value());
+  // Of another version perhaps: not taken for more than it is.
+  std::string cut;
+  const uint64_t value = 1;
+  PutAnnotation(&cut, kGapAnnotation, &value, 1);
+  EXPECT_FALSE(GetAnnotations(header + cut + put).gap.has_value());
+  EXPECT_EQ(GetAnnotations(header + cut + gap + put).end, header.size() + cut.size() + gap.size());
 }
 
 TEST(SequenceGap, ARecordOfThePastIsRefusedByTheWriter) {

@@ -14,9 +14,11 @@
 namespace bellwether {
 namespace {
 
+using testing::BuildLog;
 using testing::BuildLogOfSizes;
 using testing::FileJournal;
 using testing::MemoryFile;
+using testing::RawFragment;
 using testing::TestGroup;
 using testing::TestLog;
 
@@ -129,6 +131,37 @@ TEST(SkipCorrupt, ALogInADamagedValueIsNoRecord) {
   ASSERT_TRUE(reader.SkipDefect());
   ASSERT_TRUE(reader.ReadRecord(&record));
   EXPECT_EQ(record.sequence, 2U);
+}
+
+// Nor is what stands in a whole fragment of a damaged record, or in a record of the past.
+TEST(SkipCorrupt, ALogInAWholeValueIsNoRecord) {
+  WriteBatch put, holder, large;
+  ASSERT_TRUE(put.Put("inner", "v").ok());
+  std::string inner(put.Data());
+  EncodeFixed(inner.data(), SequenceNumber{50});
+  inner = RawFragment(1, inner);
+  ASSERT_TRUE(holder.Put("log", inner).ok());
+  ASSERT_TRUE(large.Put("log", std::string(kWalBlockSize, 'v') + inner).ok());
+  const TestLog log = BuildLog({holder, large, put});
+  std::string damaged = log.contents;
+  damaged[log.records[1].begin + 100] ^= 1;
+  ExpectOneGap(log, damaged, 2, 3);
+  const std::string repeated = log.contents.substr(0, log.records[0].end);
+  const Salvage salvage = ReadSkipping(log, repeated + log.contents.substr(0, log.records[0].end));
+  EXPECT_EQ(salvage.sequences, (std::vector<SequenceNumber>{1}));
+}
+
+TEST(SkipCorrupt, BehindAMissingLogOnlyLaterRecordsFollow) {
+  const TestLog log = BuildLogOfSizes({20, 30, 40});
+  WalPosition position(3);
+  position.AcceptGap();
+  WalReader reader("log", log.contents, position);
+  WalRecord record;
+  EXPECT_FALSE(reader.ReadRecord(&record)) << "it was read before";
+  EXPECT_EQ(reader.end(), WalEnd::kCorruption);
+  ASSERT_TRUE(reader.SkipDefect());
+  ASSERT_TRUE(reader.ReadRecord(&record));
+  EXPECT_EQ(record.sequence, 3U);
 }
 
 TEST(SkipCorrupt, ACommitWhoseTransactionWasLostIsAGap) {

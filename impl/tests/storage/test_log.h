@@ -20,6 +20,7 @@ struct FileJournal {
   std::string contents;
   int appends = 0;
   int syncs = 0;
+  int closes = 0;
   int fail_append = 0;  // the number of the append, from 1, that fails after half of its bytes
   int fail_sync = 0;
 };
@@ -42,7 +43,10 @@ class MemoryFile final : public WritableFile {
     return Status::IOError("fdatasync", path_, size(), EIO);
   }
 
-  Status Close() override { return Status::OK(); }
+  Status Close() override {
+    ++journal_->closes;
+    return Status::OK();
+  }
   uint64_t size() const override { return journal_->contents.size(); }
   const std::string& path() const override { return path_; }
 
@@ -120,6 +124,16 @@ inline TestLog BuildLogOfSizes(const std::vector<size_t>& payload_sizes) {
     batches.push_back(BatchOfSize(payload_sizes[i], static_cast<char>('a' + i % 26)));
   }
   return BuildLog(batches);
+}
+
+// A fragment with a right CRC.
+inline std::string RawFragment(uint8_t type, std::string_view payload) {
+  std::string fragment(kWalHeaderSize, '\0');
+  EncodeFixed(&fragment[kWalLengthOffset], static_cast<uint16_t>(payload.size()));
+  fragment[kWalTypeOffset] = static_cast<char>(type);
+  fragment.append(payload);
+  EncodeFixed(fragment.data(), FragmentCrc(std::string_view(fragment).substr(kWalTypeOffset)));
+  return fragment;
 }
 
 struct ReadResult {

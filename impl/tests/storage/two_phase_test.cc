@@ -133,6 +133,31 @@ TEST(TwoPhase, WhatMakesNoSenseIsRefused) {
   batch = Puts({"a"});
   EXPECT_FALSE(batch.MarkCommit("x", prepare).ok()) << "not empty";
   EXPECT_FALSE(batch.MarkRollback("x").ok()) << "not empty";
+  batch.Clear();
+  EXPECT_TRUE(batch.MarkPrepare(std::string(kMaxXidSize, 'x')).ok()) << "the longest";
+  batch.Clear();
+  EXPECT_FALSE(batch.marked());
+  EXPECT_TRUE(batch.Put("k", "v").ok()) << "Clear forgets the mark";
+}
+
+TEST(TwoPhase, ParseKeepsTheMarks) {
+  const WriteBatch x = Prepare("x", {"a"});
+  WriteBatch parsed;
+  for (const WriteBatch& batch : {x, Rollback("x")}) {
+    ASSERT_TRUE(WriteBatch::Parse(batch.Data(), &parsed).ok());
+    EXPECT_EQ(parsed.Data(), batch.Data());
+    EXPECT_EQ(parsed.Count(), 0U);
+    EXPECT_TRUE(parsed.marked());
+  }
+  ASSERT_TRUE(WriteBatch::Parse(x.Data(), &parsed).ok());
+  EXPECT_EQ(Commit("x", parsed).Data(), Commit("x", x).Data());
+  // More than a prepare.
+  std::string more(x.Data());
+  more += Puts({"b"}).Operations();
+  EncodeFixed(more.data() + kBatchCountOffset, uint32_t{2});
+  ASSERT_TRUE(WriteBatch::Parse(more, &parsed).ok());
+  WriteBatch commit;
+  EXPECT_FALSE(commit.MarkCommit("x", parsed).ok());
 }
 
 std::string Encoded(uint32_t count, std::string_view operations) {
@@ -239,6 +264,30 @@ TEST_F(TwoPhaseLog, ARefusedRecordChangesNothingThatIsPrepared) {
   EXPECT_THAT(ReadAll(&reader), ElementsAre("1"));
   EXPECT_EQ(reader.end(), WalEnd::kCorruption) << "x is prepared twice";
   EXPECT_EQ(reader.position().prepared.undecided().size(), 1U);
+}
+
+// The writers of a group follow each other in one record.
+TEST_F(TwoPhaseLog, ARecordMayHoldManyMarks) {
+  const WriteBatch x = Prepare("x", {"x1"}), y = Prepare("y", {"y1", "y2"});
+  const WriteBatch again = Prepare("x", {"x3"});
+  Add(1, {x, Puts({"a"}), y});
+  Add(2, {Commit("x", x), again, Rollback("y"), y});
+  Add(3, {Rollback("x"), Commit("y", y), x, Commit("x", x)});
+  WalReader reader("log", journal_.contents, 1);
+  EXPECT_THAT(ReadAll(&reader), ElementsAre("1 a", "2 x1", "3 y1 y2 x1"));
+  EXPECT_EQ(reader.end(), WalEnd::kClean) << reader.Verdict(RecoveryMode::kAbsolute).ToString();
+  EXPECT_TRUE(reader.position().prepared.undecided().empty());
+  PreparedTransactions prepared;
+  std::string effect;
+  WalReader parts("log", journal_.contents, 1);
+  WalRecord record;
+  ASSERT_TRUE(parts.ReadRecord(&record));
+  ASSERT_TRUE(prepared.Apply(record.batch, &effect).ok());
+  EXPECT_EQ(prepared.undecided().at("x").Data(), x.Data());
+  EXPECT_EQ(prepared.undecided().at("y").Data(), y.Data());
+  ASSERT_TRUE(parts.ReadRecord(&record));
+  ASSERT_TRUE(prepared.Apply(record.batch, &effect).ok());
+  EXPECT_EQ(prepared.undecided().at("x").Data(), again.Data());
 }
 
 // Consumption decides what follows: the same log with a count of the header's instead.

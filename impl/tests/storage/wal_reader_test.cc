@@ -16,6 +16,7 @@ namespace {
 using testing::BuildLog;
 using testing::BuildLogOfSizes;
 using ::testing::HasSubstr;
+using testing::RawFragment;
 using testing::Read;
 using testing::ReadResult;
 using testing::TestLog;
@@ -285,16 +286,6 @@ TEST(WalReader, WhateverHappensToALogWhatIsReadIsAPrefix) {
   }
 }
 
-// Appends a fragment with a right CRC.
-std::string RawFragment(uint8_t type, std::string_view payload) {
-  std::string fragment(kHeader, '\0');
-  EncodeFixed(&fragment[kWalLengthOffset], static_cast<uint16_t>(payload.size()));
-  fragment[kWalTypeOffset] = static_cast<char>(type);
-  fragment.append(payload);
-  EncodeFixed(fragment.data(), FragmentCrc(std::string_view(fragment).substr(kWalTypeOffset)));
-  return fragment;
-}
-
 // No writer leaves a block unfinished, so such fragments are part of a value, not of the log.
 TEST(WalReader, FragmentsWhereNoWriterPutsThemAreNoRecords) {
   const TestLog log = SmallLog();
@@ -309,6 +300,10 @@ TEST(WalReader, FragmentsWhereNoWriterPutsThemAreNoRecords) {
     EXPECT_EQ(result.records, log.records.size());
     EXPECT_EQ(result.end, WalEnd::kTornTail);
   }
+  // The end of a record whose beginning is lost, even if it looks like one.
+  const ReadResult end = Read(log, RawFragment(last, log.records[0].payload));
+  EXPECT_EQ(end.records, 0U);
+  EXPECT_EQ(end.end, WalEnd::kTornTail);
 }
 
 TEST(WalReader, AWholeRecordThatIsNoBatchIsCorruptionEvenAtTheEnd) {
@@ -331,10 +326,13 @@ TEST(WalReader, ForeignTypesAreSkippedOrNamedNeverTakenForATornTail) {
   EXPECT_EQ(compressed.end, WalEnd::kCorruption);
   EXPECT_THAT(compressed.tolerate.ToString(), HasSubstr("type 9"));
   // A recyclable fragment's length does not count the four bytes of its log number.
-  std::string recyclable = RawFragment(5, std::string("\x01\0\0\0payload", 11));
-  recyclable[kWalLengthOffset] = 7;
-  EncodeFixed(recyclable.data(), FragmentCrc(std::string_view(recyclable).substr(kWalTypeOffset)));
-  EXPECT_EQ(Read(log, recyclable).end, WalEnd::kCorruption);
+  for (uint8_t type = kFirstRecyclableType; type <= kLastRecyclableType; ++type) {
+    std::string recyclable = RawFragment(type, std::string("\x01\0\0\0payload", 11));
+    recyclable[kWalLengthOffset] = 7;
+    EncodeFixed(recyclable.data(),
+                FragmentCrc(std::string_view(recyclable).substr(kWalTypeOffset)));
+    EXPECT_EQ(Read(log, log.contents + recyclable).end, WalEnd::kCorruption) << int{type};
+  }
 }
 
 TEST(WalReader, SequencesBeyondTheLargestAreCorruption) {
@@ -359,6 +357,19 @@ TEST(WalReader, AFirstWithoutItsRestIsATornTailUnlessARecordFollows) {
   EXPECT_EQ(cut.records, 0U);
   EXPECT_EQ(cut.end, WalEnd::kCorruption);
   EXPECT_EQ(cut.tolerate.offset(), second_block);
+}
+
+// So little of it is left that its sequence is lost, but it was written.
+TEST(WalReader, TheShortestFirstShowsThatARecordFollowed) {
+  const TestLog log = BuildLogOfSizes({100, kWalBlockSize - 3 * kHeader - 100 - 4, 500});
+  ASSERT_EQ(log.records[2].begin, kWalBlockSize - kHeader - 4);
+  const std::string cut = WithFlippedBit(log.contents.substr(0, kWalBlockSize), 50, 0);
+  EXPECT_EQ(Read(log, cut).end, WalEnd::kCorruption);
+  EXPECT_EQ(Read(log, WithFlippedBit(cut, kWalBlockSize - 1, 0)).end, WalEnd::kCorruption)
+      << "by the record between";
+  const std::string alone = WithFlippedBit(cut, 300, 0);
+  EXPECT_EQ(Read(log, alone).end, WalEnd::kCorruption);
+  EXPECT_EQ(Read(log, WithFlippedBit(alone, kWalBlockSize - 1, 0)).end, WalEnd::kTornTail);
 }
 
 }  // namespace

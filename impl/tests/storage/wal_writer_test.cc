@@ -126,6 +126,21 @@ TEST(WalWriter, AFailedSyncIsNeverRetried) {
   EXPECT_EQ(journal.appends, 1);
 }
 
+TEST(WalWriter, TheLargestSequenceIsTheLastOne) {
+  FileJournal journal;
+  WalWriter writer(std::make_unique<MemoryFile>(&journal));
+  const TestGroup group{{BatchOfSize(100)}};
+  ASSERT_TRUE(writer.AddRecord(kMaxSequenceNumber - 1, group).ok());
+  const std::string whole = journal.contents;
+  EXPECT_EQ(writer.AddRecord(kMaxSequenceNumber, group).code(), Status::Code::kInvalidArgument);
+  EXPECT_EQ(journal.contents, whole);
+  WalReader reader("log", whole, kAnySequence);
+  WalRecord record;
+  EXPECT_TRUE(reader.ReadRecord(&record)) << "what is written can be read";
+  EXPECT_FALSE(reader.ReadRecord(&record));
+  EXPECT_EQ(reader.end(), WalEnd::kClean);
+}
+
 TEST(WalWriter, RotateLeavesTheOldFileDurableAndGoesOnInTheNewOne) {
   FileJournal first, second;
   WalWriter writer(std::make_unique<MemoryFile>(&first), {1});
@@ -134,6 +149,7 @@ TEST(WalWriter, RotateLeavesTheOldFileDurableAndGoesOnInTheNewOne) {
   EXPECT_EQ(writer.BytesSinceCheckpoint(), first.contents.size());
   ASSERT_TRUE(writer.Rotate(std::make_unique<MemoryFile>(&second)).ok());
   EXPECT_EQ(first.syncs, 1);
+  EXPECT_EQ(first.closes, 1) << "what was preallocated behind its end goes";
   EXPECT_EQ(writer.BytesSinceCheckpoint(), 0U);
   // Sequences go on, so a gap across the files is named.
   ASSERT_TRUE(writer.AddRecord(5, group).ok());

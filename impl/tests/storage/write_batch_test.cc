@@ -90,13 +90,15 @@ TEST(WriteBatch, RefusesWhatIsTooLargeAndRemembers) {
   EXPECT_EQ(batch.Put(long_key, "v").code(), Status::Code::kInvalidArgument);
   EXPECT_EQ(batch.Data(), before);
   EXPECT_EQ(batch.status().code(), Status::Code::kInvalidArgument);
+  const std::string first_refusal = batch.status().ToString();
   EXPECT_EQ(batch.Delete(long_key).code(), Status::Code::kInvalidArgument);
   // The limits are checked before a byte of the value is looked at.
   const std::string_view long_value("v", kMaxValueSize + 1);
   EXPECT_EQ(batch.Put("k", long_value).code(), Status::Code::kInvalidArgument);
+  EXPECT_EQ(batch.PutLogData(long_value).code(), Status::Code::kInvalidArgument);
   EXPECT_EQ(batch.Data(), before);
   EXPECT_TRUE(batch.Put("k", "v").ok());
-  EXPECT_FALSE(batch.status().ok()) << "a refusal sticks until Clear";
+  EXPECT_EQ(batch.status().ToString(), first_refusal) << "it sticks until Clear";
 }
 
 TEST(WriteBatch, ParseCopiesAValidBatch) {
@@ -107,13 +109,35 @@ TEST(WriteBatch, ParseCopiesAValidBatch) {
 }
 
 TEST(WriteBatch, EveryTruncationIsCorruption) {
-  const WriteBatch batch = Sample();
-  for (size_t size = 0; size < batch.ByteSize(); ++size) {
-    WriteBatch parsed;
-    EXPECT_EQ(WriteBatch::Parse(batch.Data().substr(0, size), &parsed).code(),
-              Status::Code::kCorruption)
-        << size;
-    EXPECT_EQ(parsed.Count(), 0U);
+  WriteBatch ends_in_delete = Sample();
+  ASSERT_TRUE(ends_in_delete.Delete("key").ok());
+  for (const WriteBatch& batch : {Sample(), ends_in_delete}) {
+    for (size_t size = 0; size < batch.ByteSize(); ++size) {
+      WriteBatch parsed;
+      EXPECT_EQ(WriteBatch::Parse(batch.Data().substr(0, size), &parsed).code(),
+                Status::Code::kCorruption)
+          << size;
+      EXPECT_EQ(parsed.Count(), 0U);
+    }
+  }
+}
+
+TEST(WriteBatch, OperationsBeyondTheLimitsAreNone) {
+  struct Case {
+    std::string head;  // tag, and the key of a put
+    size_t limit;
+  };
+  for (const Case& c :
+       {Case{{0}, kMaxKeySize}, Case{{1, 1, 'k'}, kMaxValueSize}, Case{{3}, kMaxValueSize},
+        Case{{10}, kMaxXidSize}, Case{{11}, kMaxXidSize}, Case{{12}, kMaxXidSize}}) {
+    for (const size_t excess : {0U, 1U}) {
+      std::string encoded = c.head;
+      PutVarint32(&encoded, static_cast<uint32_t>(c.limit + excess));
+      // Nobody looks at the text behind the lengths.
+      std::string_view input(encoded.data(), encoded.size() + c.limit + excess);
+      BatchOperation operation;
+      EXPECT_EQ(GetBatchOperation(&input, &operation), excess == 0) << int{c.head[0]};
+    }
   }
 }
 

@@ -156,7 +156,84 @@ TEST_P(BadInputTest, WhatIsTooLargeOrNoBatchIsRefused) {
   KeepsWhatItHad();
 }
 
+TEST_P(BadInputTest, NowhereToPutTheResult) {
+  Begin();
+  const Calls calls{
+      {"Open", [&] { return Store::Open({.file_system = &disk_}, kDirectory, nullptr); }},
+      {"Get", [&] { return store_->Get({}, "kept", nullptr); }},
+      {"MultiGet", [&] { return store_->MultiGet({}, {}, nullptr); }},
+      {"NewIterator", [&] { return store_->NewIterator({}, nullptr); }},
+      {"RecoveredTransactions", [&] { return store_->RecoveredTransactions(nullptr); }},
+  };
+  for (const auto& [name, call] : calls) {
+    EXPECT_EQ(call().code(), Status::Code::kInvalidArgument) << name;
+  }
+  KeepsWhatItHad();
+}
+
+// It would show what is not published yet, or miss what a checkpoint has dropped.
+TEST_P(BadInputTest, ASnapshotFromElsewhere) {
+  Begin();
+  const Snapshot old = store_->GetSnapshot();
+  const Snapshot beyond(old.sequence() + 1);
+  const auto refused = [&](const Snapshot& snapshot) {
+    const ReadOptions options{.snapshot = &snapshot};
+    for (const Status& status :
+         {store_->Get(options, "kept", &value_), store_->MultiGet(options, {}, &values_),
+          store_->NewIterator(options, &iterator_)}) {
+      EXPECT_EQ(status.code(), Status::Code::kInvalidArgument) << status.ToString();
+    }
+  };
+  refused(beyond);
+  Put("kept", "2");
+  EXPECT_EQ(All(&old), (Contents{{"kept", "1"}}));
+  EXPECT_EQ(All(&beyond), (Contents{{"kept", "2"}}));
+  ASSERT_TRUE(store_->Checkpoint().ok());
+  EXPECT_EQ(All(&old), (Contents{{"kept", "1"}}));
+  Reopen();
+  refused(old);
+  EXPECT_EQ(All(&beyond), (Contents{{"kept", "2"}}));
+}
+
+// What a log says of itself is no part of a batch: it would be a lie in the next one.
+TEST_P(BadInputTest, ABatchOutOfAnotherLog) {
+  options_.durable_watermark = true;
+  Reopen();
+  Put("unlogged", "1", kUnlogged);
+  Put("synced", "1", kSync);
+  Put("copied", "1");
+  const std::string log = Read(Log(1));
+  WalReader reader(Log(1), log, kAnySequence);
+  std::vector<WriteBatch> copies;
+  for (WalRecord record; reader.ReadRecord(&record);) {
+    EXPECT_NE(record.batch.find("bellwether:"), std::string_view::npos);
+    ASSERT_TRUE(WriteBatch::Parse(record.batch, &copies.emplace_back()).ok());
+  }
+  ASSERT_EQ(copies.size(), 2U);
+  RestoreFiles({});
+  options_.durable_watermark = false;
+  Reopen();
+  Put("another", "1", kUnlogged);
+  for (const WriteBatch& copy : copies) {
+    EXPECT_EQ(copy.Data().find("bellwether:"), std::string_view::npos);
+    Put("unlogged", "2", kUnlogged);
+    ASSERT_TRUE(store_->Write({}, &copy).status.ok());
+  }
+  store_.reset();
+  const Contents files = Files();
+  Reopen();
+  EXPECT_EQ(All(), (Contents{{"copied", "1"}, {"synced", "1"}}));
+  Contents torn = files;
+  torn["000001.log"].pop_back();
+  RestoreFiles(torn);
+  Reopen();
+  EXPECT_EQ(All(), (Contents{{"synced", "1"}}));
+}
+
 TEST_P(BadInputTest, OptionsThatNobodyKnows) {
+  const std::string zero("/store\0", 7);
+  EXPECT_EQ(Store::Open({.file_system = &disk_}, zero, &store_).code(),
+            Status::Code::kInvalidArgument);
   EXPECT_EQ(Open(static_cast<RecoveryMode>(77)).code(), Status::Code::kInvalidArgument);
   std::vector<std::string> names;
   ASSERT_TRUE(disk_.ListDirectory("/", &names).ok());

@@ -101,12 +101,32 @@ TEST_P(LostFileTest, AllButTheNewest) {
     return;
   }
   EXPECT_EQ(status.code(), Status::Code::kCorruption);
-  // Without the manifest nothing may tell: that is what it is for.
-  RestoreFiles({{newest, files_[newest]}});
-  if (files_[newest].empty()) {
-    EXPECT_TRUE(Open().ok());
-    EXPECT_EQ(All(), Contents{});
+  // Without the manifest its number tells, or its sequences if it holds a record.
+  const Contents alone{{newest, files_[newest]}};
+  for (const RecoveryMode mode : {RecoveryMode::kTolerateTornTail, RecoveryMode::kAbsolute}) {
+    RestoreFiles(alone);
+    const Status missed = Open(mode);
+    EXPECT_EQ(missed.code(), Status::Code::kCorruption);
+    EXPECT_EQ(missed.file(), PathOf(files_[newest].empty() ? "MANIFEST" : newest));
+    EXPECT_THAT(missed.ToString(), HasSubstr("point_in_time"));
+    EXPECT_EQ(Files(), alone);
   }
+  Reopen(RecoveryMode::kPointInTime);
+  EXPECT_EQ(All(), Contents{});
+  ASSERT_NE(store_->GetStats().recovery.gaps, nullptr);
+  Reopen();
+  EXPECT_EQ(store_->GetStats().recovery.gaps, nullptr);
+}
+
+TEST_F(StoreTest, TheFirstOpenMayDieAgainAndAgain) {
+  for (int i = 0; i < 3; ++i) {
+    // Behind the log and its name, before the manifest.
+    disk_.InjectFault({.operation = stress::FileOperation::kRename});
+    EXPECT_EQ(Open().code(), Status::Code::kIOError);
+    EXPECT_EQ(Files(), (Contents{{"000001.log", ""}}));
+    disk_.Kill();
+  }
+  Reopen();
 }
 
 TEST_P(LostFileTest, WhatIsLeftCanBeKept) {

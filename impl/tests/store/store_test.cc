@@ -142,6 +142,18 @@ TEST_F(StoreTest, CountsWhatItLogs) {
   EXPECT_EQ(stats.log_bytes, Read(Log(1)).size());
 }
 
+TEST_F(StoreTest, SaysHowMuchMemoryItHolds) {
+  Reopen();
+  EXPECT_EQ(store_->GetStats().memtable_bytes, 0U);
+  const std::string value(3 << 20, 'v');
+  Put("a", value);
+  const uint64_t held = store_->GetStats().memtable_bytes;
+  EXPECT_GE(held, value.size());
+  EXPECT_LT(held, 2 * value.size());
+  Put("a", value);
+  EXPECT_GE(store_->GetStats().memtable_bytes, held + value.size()) << "the old version stays";
+}
+
 TEST_F(StoreTest, IllegalOptionsAreRefused) {
   const auto open = [&](const StoreOptions& options, const std::string& directory) {
     return Store::Open(options, directory, &store_);

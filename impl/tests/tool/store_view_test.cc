@@ -137,6 +137,21 @@ TEST_F(StoreViewTest, EachFileDeleted) {
   }
 }
 
+TEST_F(StoreViewTest, NothingButABlankLog) {
+  EXPECT_FALSE(Damaged({{"000001.log", ""}}));
+  EXPECT_TRUE(Damaged({{"000002.log", ""}}));
+  RestoreFiles({{"000002.log", std::string(100, '\0')}});
+  EXPECT_EQ(View().missing, std::vector<std::string>{"MANIFEST"});
+  RestoreFiles({});
+  Fill();
+  Contents files = Files();
+  files.erase("MANIFEST");
+  files.erase("000003.log");
+  EXPECT_FALSE(Damaged(files));
+  files["000002.log"].clear();
+  EXPECT_FALSE(Damaged(files)) << "the snapshot is the state";
+}
+
 TEST_F(StoreViewTest, WhatIsCoveredOrUnfinishedIsNoDamage) {
   Fill();
   Contents files = Files();
