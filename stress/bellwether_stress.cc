@@ -82,7 +82,8 @@ void AddOptions(const Command& command, CLI::App* app, CommandLine* line) {
       ->check(CLI::IsMember(ModeNames()));
   app->add_option("--threads", options.threads, "numbers of threads, one run each")
       ->check(CLI::Range(1U, 64U));
-  app->add_option("--seed", options.seed, "what the run is drawn from");
+  app->add_option("--seed", options.seed, "what the run is drawn from")
+      ->check(CLI::NonNegativeNumber);
   app->add_flag("--pin", options.pin, "thread n runs on CPU n, modulo their number");
   app->add_option("--json", line->json, "file for the report");
   app->add_flag("--progress", options.progress, "progress lines on stderr");

@@ -65,7 +65,8 @@ int Main(int argc, const char* const* argv) {
   scan->add_option("DIR", path)->required();
   scan->add_option("--from", scan_options.from, "the first key");
   scan->add_option("--to", scan_options.to, "the first key that is not shown");
-  scan->add_option("--limit", scan_options.limit, "at most so many keys");
+  scan->add_option("--limit", scan_options.limit, "at most so many keys")
+      ->check(CLI::NonNegativeNumber);
 
   LoadOptions load_options;
   CLI::App* load = app.add_subcommand("load", "write batches of random keys");
@@ -78,12 +79,13 @@ int Main(int argc, const char* const* argv) {
       ->check(CLI::Range(0, 100));
   load->add_option("--value-size", load_options.value_size)->check(CLI::Range(0, 1 << 20));
   load->add_option("--threads", load_options.threads)->check(CLI::Range(1, 64));
-  load->add_option("--seed", load_options.seed);
+  load->add_option("--seed", load_options.seed)->check(CLI::NonNegativeNumber);
   load->add_option("--undecided", load_options.undecided,
                    "leave so many transactions prepared, of one batch each")
       ->check(CLI::Range(uint64_t{0}, kMaxBatches));
   load->add_option("--max-log-bytes", load_options.max_log_bytes,
-                   "take a checkpoint when the log is larger");
+                   "take a checkpoint when the log is larger")
+      ->check(CLI::NonNegativeNumber);
   load->add_flag("--durable-watermark", load_options.durable_watermark,
                  "the log says up to where it was synced");
   load->add_flag("--sync", load_options.sync, "each batch is durable before the next one");

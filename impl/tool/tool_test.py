@@ -16,9 +16,17 @@ def run(*arguments):
                           check=False)
 
 
-def record_of_one_put(key, value):
-    """The first record of a log, encoded by other code than the tool's."""
-    batch = struct.pack("<QIBB", 1, 1, 1, len(key)) + key + bytes([len(value)]) + value
+def put(key, value):
+    return bytes([1, len(key)]) + key + bytes([len(value)]) + value
+
+
+def log_data(blob):
+    return bytes([3, len(blob)]) + blob
+
+
+def record(sequence, count, operations):
+    """A record at the front of a log, encoded by other code than the tool's."""
+    batch = struct.pack("<QI", sequence, count) + operations
     crc = 0xFFFFFFFF
     for byte in b"\x01" + batch:
         crc ^= byte
@@ -195,12 +203,56 @@ class Store(unittest.TestCase):
         os.mkdir(directory)
         key, value = b'"\\\x7f\x80', b"a\0b\nc\xff"
         with open(os.path.join(directory, "000001.log"), "wb") as file:
-            file.write(record_of_one_put(key, value))
+            file.write(record(1, 1, put(key, value)))
         self.assertEqual(self.run_ok("scan", directory),
                          '"\\"\\\\\\x7f\\x80" "a\\x00b\\x0ac\\xff"\n')
         result = subprocess.run([TOOL, "get", directory.encode(), key], capture_output=True,
                                 timeout=300, check=True)
         self.assertEqual(result.stdout, value + b"\n")
+
+    def test_dump_tells_gaps_and_log_data(self):
+        log = os.path.join(self.folder.name, "gap.log")
+        gap = log_data(b"bellwether:gap" + struct.pack("<QQ", 1, 5))
+        with open(log, "wb") as file:
+            file.write(record(5, 1, gap + log_data(b"blob") + put(b"k", b"v")))
+        text = self.run_ok("dump-wal", log)
+        self.assertEqual(text.splitlines()[:4],
+                         ["offset 0 sequence 5 consumes 1",
+                          "  gap: sequences 1 to 4 were not logged", '  log data "blob"',
+                          '  put "k" "v"'])
+        self.assertIn("4 sequences not logged", text)
+
+    def test_a_gap_names_the_sequences_that_are_lost(self):
+        records = [line.split() for line in self.run_ok("dump-wal", self.log).splitlines()
+                   if line.startswith("offset ")]
+        lost = max(int(sequence) for _, offset, _, sequence, *_ in records if int(offset) <= 1000)
+        self.flip(1000)
+        self.assertIn(f"sequences {lost} to {lost + 1} lost", run("verify", self.directory).stdout)
+
+    def test_verify_tells_what_is_no_part_of_the_state(self):
+        directory = self.checkpointed()
+        for name, contents in (("000000.log", b"?"), ("000000.snapshot", b"?"),
+                               ("999999.log", bytes(10)), ("999999.snapshot.tmp", b"?")):
+            with open(os.path.join(directory, name), "wb") as file:
+                file.write(contents)
+        text = self.run_ok("verify", directory)
+        for line in (r"000000\.log: .*: covered by a snapshot",
+                     r"000000\.snapshot: .*: covered by a newer snapshot",
+                     r"999999\.log: .*: blank", r"999999\.snapshot\.tmp: unfinished"):
+            self.assertRegex(text, line)
+        with open(os.path.join(directory, "MANIFEST"), "ab") as file:
+            file.write(b"?")
+        result = run("verify", directory)
+        self.assertEqual(result.returncode, 14)
+        self.assertIn("MANIFEST: FAILED: corrupt", result.stdout)
+
+    def test_a_load_that_fails_says_so(self):
+        directory = os.path.join(self.folder.name, "undecided")
+        load = ("load", directory, "--batches", "5", "--undecided", "1")
+        self.run_ok(*load)
+        result = run(*load)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("prepared already", result.stderr)
 
     def test_what_cannot_be_printed_is_told(self):
         for arguments in (("dump-wal", self.log), ("scan", self.directory),
@@ -243,6 +295,9 @@ class BadInput(unittest.TestCase):
                               ["load", directory, "--batches", "-1"],
                               ["load", directory, "--batches", str(2**63), "--operations", "2"],
                               ["load", directory, "--undecided", str(2**64 - 1)],
+                              ["load", directory, "--max-log-bytes", "-1"],
+                              ["load", directory, "--seed", "-1"],
+                              ["scan", directory, "--limit", "-1"],
                               ["load", directory, "--deletes", "101"]):
                 with self.subTest(arguments):
                     result = run(*arguments)

@@ -153,6 +153,15 @@ TEST_F(PosixFileSystemTest, EveryErrorNamesFileAndErrno) {
   EXPECT_EQ(contents, "untouched");
 }
 
+TEST_F(PosixFileSystemTest, WhetherAFileExistsIsKnownOrAnError) {
+  Create("file");
+  bool exists = false;
+  EXPECT_TRUE(fs_->FileExists(Path("file"), &exists).ok() && exists);
+  EXPECT_TRUE(fs_->FileExists(Path("file/beneath"), &exists).ok() && !exists);
+  EXPECT_TRUE(fs_->FileExists(Path("missing"), &exists).ok() && !exists);
+  EXPECT_EQ(fs_->FileExists(Path(std::string(1000, 'x')), &exists).error_number(), ENAMETOOLONG);
+}
+
 TEST_F(PosixFileSystemTest, CreateDirectoryTakesAnExistingDirectoryButNoFile) {
   EXPECT_TRUE(fs_->CreateDirectory(directory_).ok());
   Create("file");
@@ -234,6 +243,13 @@ TEST_F(PosixFileSystemTest, ASecondHolderOfTheLockIsRefusedAndToldWhoHoldsIt) {
   EXPECT_EQ(second, nullptr);
   first.reset();
   EXPECT_TRUE(fs_->LockFile(Path("LOCK"), &second).ok());
+}
+
+TEST_F(PosixFileSystemTest, ALongerNameOfAnEarlierHolderIsForgotten) {
+  ASSERT_TRUE(Create("LOCK")->Append("123456789012345678\n").ok());
+  std::unique_ptr<FileLock> lock;
+  ASSERT_TRUE(fs_->LockFile(Path("LOCK"), &lock).ok());
+  EXPECT_EQ(Contents("LOCK"), std::to_string(::getpid()) + "\n");
 }
 
 TEST_F(PosixFileSystemTest, TheLockExcludesOtherProcessesAndDiesWithItsHolder) {

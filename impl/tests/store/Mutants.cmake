@@ -106,6 +106,14 @@ bellwether_add_mutant(
   AFTER ""
   EXPECT "FAILED  . EveryMode/QueuedWriterTest.ARotation[A-Za-z]*/serial,")
 
+# A statistic that stands still.
+bellwether_add_mutant(
+  NAME waits_not_counted SOURCE queued_writer_test.cc LABELS negative HEADER bellwether/store/store.h
+  LIBRARIES bellwether_store_fixture bellwether_upstream_fixture
+  BEFORE "    if (Policy::BlockedWaits() != waits) waits_.AddShared(1);"
+  AFTER "    (void)waits;"
+  EXPECT "FAILED  . EveryMode/QueuedWriterTest.OnceForEach[A-Za-z]*/serial,")
+
 # Two-phase commit: what the table of undecided transactions makes of each outcome …
 set(table SOURCE transactions_test.cc LABELS negative HEADER bellwether/store/transactions.h)
 bellwether_add_mutant(

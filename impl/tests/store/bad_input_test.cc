@@ -76,6 +76,8 @@ class BadInputTest : public StoreTest, public testing::WithParamInterface<stress
 TEST_P(BadInputTest, AfterCloseEveryCallIsRefused) {
   Begin();
   ASSERT_TRUE(store_->Close().ok());
+  // The directory may be another's by now.
+  disk_.InjectFault({.operation = stress::FileOperation::kCreate});
   for (const Calls& calls : {Writes(), Reads()}) {
     for (const auto& [name, call] : calls) {
       const Status status = call();
@@ -85,6 +87,18 @@ TEST_P(BadInputTest, AfterCloseEveryCallIsRefused) {
   }
   EXPECT_EQ(store_->Close().code(), Status::Code::kAborted);
   EXPECT_EQ(iterator_, nullptr);
+  KeepsWhatItHad();
+}
+
+TEST_P(BadInputTest, AfterACloseThatFailedToo) {
+  Begin();
+  disk_.InjectFault({.operation = stress::FileOperation::kSync});
+  EXPECT_EQ(store_->Close().error_number(), EIO);
+  for (const Calls& calls : {Writes(), Reads()}) {
+    for (const auto& [name, call] : calls) {
+      EXPECT_EQ(call().code(), Status::Code::kAborted) << name;
+    }
+  }
   KeepsWhatItHad();
 }
 

@@ -35,9 +35,12 @@ TEST_P(CheckpointTest, TheLogsGoAndTheStateStays) {
   for (int i = 0; i < 100; ++i) Put("key" + std::to_string(i % 40), std::to_string(i));
   ASSERT_TRUE(store_->Delete({}, "key7").status.ok());
   const Contents before = All();
+  std::unique_ptr<WritableFile> unfinished;
+  ASSERT_TRUE(disk_.NewWritableFile("/store/000001.snapshot.tmp", &unfinished).ok());
   Checkpoint();
   EXPECT_EQ(All(), before);
   EXPECT_THAT(Names(), ElementsAre("000002.log", "000002.snapshot", "LOCK", "MANIFEST"));
+  EXPECT_EQ(store_->GetStats().snapshot_bytes, Read(SnapshotFile(2)).size());
   EXPECT_EQ(store_->Put({}, "later", "1").sequence, 102U);
   disk_.Kill();
   Reopen(RecoveryMode::kAbsolute);

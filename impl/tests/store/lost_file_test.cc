@@ -118,6 +118,32 @@ TEST_P(LostFileTest, AllButTheNewest) {
   EXPECT_EQ(store_->GetStats().recovery.gaps, nullptr);
 }
 
+// It names what this version does not know, so it is no list of the store's files.
+TEST_P(LostFileTest, AManifestOfAnotherVersion) {
+  Tell();
+  Contents files = files_;
+  const std::string lines = "000099.log\n000099.other\n";
+  files["MANIFEST"] = lines + ManifestEnd(lines);
+  RestoreFiles(files);
+  EXPECT_EQ(Open().code(), Status::Code::kCorruption);
+  for (const RecoveryMode mode : {RecoveryMode::kPointInTime, RecoveryMode::kSkipCorrupt}) {
+    RestoreFiles(files);
+    Reopen(mode);
+    EXPECT_TRUE(HoldsEverything());
+    EXPECT_EQ(store_->GetStats().recovery.gaps->size(), 1U);
+  }
+}
+
+TEST_P(LostFileTest, WhateverIsLeftItIsAStores) {
+  Tell();
+  options_.create_if_missing = false;
+  for (const auto& [name, contents] : files_) {
+    RestoreFiles({{name, contents}});
+    const Status status = Open();
+    EXPECT_TRUE(status.ok() || status.code() == Status::Code::kCorruption) << status.ToString();
+  }
+}
+
 TEST_F(StoreTest, TheFirstOpenMayDieAgainAndAgain) {
   for (int i = 0; i < 3; ++i) {
     // Behind the log and its name, before the manifest.
@@ -224,6 +250,24 @@ const Story kStories[] = {
        test->FailSecondRename();
        EXPECT_FALSE(test->Checkpoint().ok());
        test->Put("b", "2", test->Sync());
+     }},
+    {"TwoCheckpointsTheSecondWithoutItsSnapshot",
+     [](LostFileTest* test) {
+       test->Put("a", "1");
+       EXPECT_TRUE(test->Checkpoint().ok());
+       test->FailSecondRename();
+       EXPECT_FALSE(test->Checkpoint().ok());
+     }},
+    {"TwoCheckpointsWithoutTheirSnapshots",
+     [](LostFileTest* test) {
+       test->Put("a", "1");
+       for (const char* key : {"b", "c"}) {
+         test->FailSecondRename();
+         EXPECT_FALSE(test->Checkpoint().ok());
+         test->Put(key, "2", test->Sync());
+       }
+       test->FailSecondRename();
+       EXPECT_FALSE(test->Checkpoint().ok());
      }},
 };
 

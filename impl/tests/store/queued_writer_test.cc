@@ -76,6 +76,24 @@ TEST_P(QueuedWriterTest, ARotationThatFailsRefusesIt) {
   EXPECT_TRUE(hooked_->Quiet());
 }
 
+// Close comes while the snapshot is still to be written.
+TEST_P(QueuedWriterTest, ACheckpointGivesUpForAClose) {
+  Begin();
+  ASSERT_TRUE(hooked_->Put({}, "a", "1").status.ok());
+  Gate waits;
+  HookedSync::before_blocking = [&] { waits.Open(); };
+  std::thread closer;
+  HookedSync::on_action = [&](std::string_view action) {
+    if (action != "Checkpoint") return;
+    closer = std::thread([&] { EXPECT_TRUE(hooked_->Close().ok()); });
+    waits.Pass();
+  };
+  EXPECT_EQ(hooked_->Checkpoint().code(), Code::kAborted);
+  closer.join();
+  HookedSync::Unhook();
+  EXPECT_EQ(hooked_->GetStats().failed_checkpoints, 1U);
+}
+
 TEST_P(QueuedWriterTest, OnceForEachWriteThatHadToSleep) {
   Begin();
   for (const char* key : {"a", "b", "c"}) {

@@ -151,6 +151,28 @@ TEST_F(RecoveryTest, ManyLogsContinueEachOther) {
   EXPECT_EQ(store_->GetStats().recovery.last_sequence, 5U);
 }
 
+// As a checkpoint leaves it that died before it removed anything, twice.
+TEST_F(RecoveryTest, WhatASnapshotCoversGoes) {
+  Reopen();
+  Contents files;
+  for (const char* key : {"a", "b"}) {
+    Put(key, "1", kSync);
+    files.merge(Files());
+    ASSERT_TRUE(store_->Checkpoint().ok());
+  }
+  for (const auto& [name, contents] : Files()) files[name] = contents;
+  for (const char* name : {"000001.snapshot.tmp", "000009.snapshot.tmp", "MANIFEST.tmp"}) {
+    files[name] = "unfinished";
+  }
+  RestoreFiles(files);
+  ASSERT_EQ(Names().size(), 9U) << "three logs, two snapshots, a manifest, and the unfinished ones";
+  Reopen(RecoveryMode::kAbsolute);
+  EXPECT_EQ(Names(),
+            (std::vector<std::string>{"000003.snapshot", "000004.log", "LOCK", "MANIFEST"}));
+  EXPECT_EQ(store_->GetStats().recovery.removed_logs, 3U);
+  EXPECT_EQ(All(), (Contents{{"a", "1"}, {"b", "1"}}));
+}
+
 TEST_F(RecoveryTest, ZerosAtTheEndAreNoDamage) {
   WriteThree();
   Restore({log_ + std::string(10'000, '\0')});

@@ -142,6 +142,36 @@ TEST_F(StoreTest, CountsWhatItLogs) {
   EXPECT_EQ(stats.log_bytes, Read(Log(1)).size());
 }
 
+TEST_F(StoreTest, APreallocatedLogNamesWhatIsSyncedAndIsCutByClose) {
+  options_.preallocate_log_bytes = 10000;
+  Reopen();
+  Put("a", "1", kSync);
+  const uint64_t synced = store_->GetStats().log_bytes;
+  Put("b", "2");
+  EXPECT_EQ(Read(Log(1)).size(), 10000U);
+  const std::string second = Read(Log(1)).substr(synced + kWalHeaderSize);
+  EXPECT_EQ(GetAnnotations(second).synced, synced);
+  ASSERT_TRUE(store_->Close().ok());
+  EXPECT_EQ(Read(Log(1)).size(), store_->GetStats().log_bytes);
+  Reopen(RecoveryMode::kAbsolute);
+  EXPECT_EQ(All(), (Contents{{"a", "1"}, {"b", "2"}}));
+}
+
+TEST(DirectoryTest, ParentOf) {
+  for (const auto& [directory, parent] : Contents{{"/a", "/"},
+                                                  {"/a/", "/"},
+                                                  {"/a/b", "/a"},
+                                                  {"/a/b//", "/a"},
+                                                  {"a", "."},
+                                                  {"a/", "."},
+                                                  {"a/b", "a"},
+                                                  {".", "."},
+                                                  {"/", "/"},
+                                                  {"//", "/"}}) {
+    EXPECT_EQ(ParentOf(directory), parent) << directory;
+  }
+}
+
 TEST_F(StoreTest, SaysHowMuchMemoryItHolds) {
   Reopen();
   EXPECT_EQ(store_->GetStats().memtable_bytes, 0U);

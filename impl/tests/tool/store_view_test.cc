@@ -184,6 +184,53 @@ TEST_F(StoreViewTest, ReadsOnBehindDamage) {
   EXPECT_EQ(view.logs[1].records, 1U);
 }
 
+// What is lost in one file is not lost in the next one as well.
+TEST_F(StoreViewTest, EachLossIsToldOnce) {
+  Fill();
+  const Contents files = Files();
+  Contents changed = files;
+  changed.erase("000002.log");
+  RestoreFiles(changed);
+  EXPECT_TRUE(View().logs[0].gaps.empty());
+  changed = files;
+  changed["000002.log"].pop_back();
+  RestoreFiles(changed);
+  EXPECT_TRUE(View().logs[0].gaps.empty() && View().logs[1].gaps.empty());
+  changed = files;
+  changed["000003.log"].pop_back();
+  changed["000004.log"] = "";
+  EXPECT_FALSE(Damaged(changed)) << "nothing was written behind the torn end";
+
+  // The snapshot ends with a delete, so that its newest entry is older than it is.
+  RestoreFiles({});
+  Reopen();
+  Put("a", "1");
+  ASSERT_TRUE(store_->Delete({}, "b").status.ok());
+  const Contents before = Files();
+  ASSERT_TRUE(store_->Checkpoint().ok());
+  Put("c", "2", kSync);
+  store_.reset();
+  changed = Files();
+  changed["000001.log"] = before.at("000001.log");
+  EXPECT_FALSE(Damaged(changed)) << "the first log is covered";
+  RestoreFiles(changed);
+  EXPECT_EQ(View().logs[0].records, 2U);
+  changed["000002.snapshot"].back() ^= 1;
+  RestoreFiles(changed);
+  EXPECT_FALSE(View().snapshots[0].gaps.empty());
+  EXPECT_TRUE(View().logs[1].gaps.empty());
+}
+
+// Each block of what is left is whole.
+TEST_F(StoreViewTest, AMissingBlockOfASnapshot) {
+  Fill();
+  Contents files = Files();
+  std::string& snapshot = files["000002.snapshot"];
+  snapshot.erase(
+      0, kSnapshotHeaderSize + DecodeFixed<uint32_t>(snapshot.data() + kSnapshotLengthOffset));
+  EXPECT_TRUE(Damaged(files));
+}
+
 TEST_F(StoreViewTest, ForeignFilesAreNamed) {
   Fill();
   Contents files = Files();

@@ -128,6 +128,7 @@ TEST_P(WritePathTest, ALogErrorFailsTheWholeGroupAndPoisonsThePath) {
   EXPECT_EQ(results_[2].status.error_number(), ENOSPC);
   EXPECT_EQ(results_[2].status.file(), "000001.log");
   EXPECT_EQ(results_[2].sequence, 0u);
+  EXPECT_EQ(results_[2].log_used, 0u);
 
   TestBatch later{'d'};
   const WriteResult refused = path_.Write({}, &later);

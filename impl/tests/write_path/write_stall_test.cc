@@ -76,6 +76,29 @@ TEST_P(WriteStallTest, AStallFailsNoSlowdownAtOnceAndEndsWithTheCheckpoint) {
               ElementsAre(Code::kOk, Code::kOk, Code::kIncomplete, Code::kOk, Code::kIncomplete));
   EXPECT_EQ(memtable_.Inserted(), "abdg");
   EXPECT_EQ(path_.LastSequence(), 4u);
+  // It relieves once, and the limit itself is not too large.
+  log_.bytes = 100;
+  EXPECT_TRUE(path_.Write({.no_slowdown = true}, &refused).status.ok());
+  log_.bytes = 101;
+  EXPECT_EQ(path_.Write({.no_slowdown = true}, &refused).status.code(), Code::kIncomplete);
+}
+
+TEST_P(WriteStallTest, AWriteWithoutMemtableStallsToo) {
+  gate_.Open();
+  log_.bytes = 1000;
+  std::thread prepares([&] {
+    const TestBatch prepare{'p'};
+    EXPECT_TRUE(path_.Write({.disable_memtable = true}, &prepare).status.ok());
+  });
+  WaitForStall();
+  EXPECT_TRUE(path_
+                  .RunUnbatched([&] {
+                    log_.bytes = 0;
+                    return Status::OK();
+                  })
+                  .ok());
+  prepares.join();
+  EXPECT_TRUE(path_.Quiet());
 }
 
 TEST_P(WriteStallTest, ALeaderWithNoSlowdownFailsItsGroupInsteadOfStalling) {
@@ -110,6 +133,8 @@ TEST_P(WriteStallTest, APoisonedPathDoesNotStall) {
     log_.bytes = 1000;
     Run();
     EXPECT_THAT(Codes(), ElementsAre(Code::kUnknownOutcome, Code::kAborted));
+    const TestBatch later{'c'};
+    EXPECT_EQ(path_.Write({.no_slowdown = true}, &later).status.code(), Code::kAborted);
     return;
   }
   Gate insert;
