@@ -183,8 +183,9 @@ TEST_F(RecoveryTest, ZerosAtTheEndAreNoDamage) {
   EXPECT_EQ(All(), states_[3]);
 }
 
-// CRASH_IDEMPOTENT: the power fails, the process dies, or an operation fails at each step of an Open
-// in turn. Then it opens to the same state, which with all that is synced then outlives the power.
+// CRASH_IDEMPOTENT: the power fails, the process dies, or an operation fails at each step of an
+// Open in turn. Then it opens to the same state, which with all that is synced then outlives the
+// power.
 class InterruptedRecoveryTest : public RecoveryTest {
  protected:
   void InterruptEverywhere(RecoveryMode mode, const Contents& files, const Contents& expected) {
@@ -263,8 +264,8 @@ TEST_F(InterruptedRecoveryTest, PointInTimeGivesUpLaterLogs) {
   const Contents logs = Logs({log_ + "garbage", second, third, ""});
   InterruptEverywhere(RecoveryMode::kPointInTime, logs, states_[3]);
   FailEverywhere(RecoveryMode::kPointInTime, logs, states_[3]);
-  InterruptEverywhere(RecoveryMode::kPointInTime,
-                      Logs({Flip(log_, ends_[1] + 3), second, third}), states_[1]);
+  InterruptEverywhere(RecoveryMode::kPointInTime, Logs({Flip(log_, ends_[1] + 3), second, third}),
+                      states_[1]);
 }
 
 // Cut to nothing, a log that the manifest names is still there until the next one is written.
