@@ -367,20 +367,16 @@ class Recovery {
   }
 
   Status CutTail() {
-    for (; !given_up_.empty(); given_up_.pop_back()) {
-      Status status = RemoveLog(given_up_.back().path);
-      if (!status.ok()) return status;
+    // What was read may have a name that is not durable yet, the manifest or a snapshot, if its
+    // process died before that. What goes by its word must not go first.
+    Status status = file_system_->SyncDirectory(directory_);
+    for (; status.ok() && !given_up_.empty(); given_up_.pop_back()) {
       report_.cut_bytes += given_up_.back().size;
+      status = RemoveLog(given_up_.back().path);
     }
-    // Also the name of a snapshot, whose process may have died before that: what it covers must not
-    // go first.
-    if (report_.removed_logs > 0 || base_ != 0) {
-      Status status = file_system_->SyncDirectory(directory_);
-      if (!status.ok()) return status;
-    }
+    if (status.ok() && report_.removed_logs > 0) status = file_system_->SyncDirectory(directory_);
     // Those before the newest log were made durable before it was begun. One that holds nothing may
     // have been cut to that by an Open that went down before its cut was durable.
-    Status status;
     for (const File& log : blank_) {
       if (status.ok()) status = Cut(log);
     }

@@ -164,9 +164,17 @@ bellwether_add_mutant(
   BEFORE "    position_ = reader.position();"
   AFTER "    position_ = reader.next_sequence();"
   EXPECT "FAILED  . EveryMode/TwoPhaseRecoveryTest")
+
+# What an Open that went down left undone.
+set(interrupted SOURCE recovery_test.cc LABELS negative LIBRARIES bellwether_store_fixture
+    HEADER bellwether/store/recovery.h)
 bellwether_add_mutant(
-  NAME empty_log_not_synced SOURCE recovery_test.cc LABELS negative LIBRARIES bellwether_store_fixture
-  HEADER bellwether/store/recovery.h
+  ${interrupted} NAME empty_log_not_synced
   BEFORE "      if (status.ok()) status = Cut(log);"
   AFTER "      (void)log;"
   EXPECT "FAILED  . InterruptedRecoveryTest.TornFirstRecord")
+bellwether_add_mutant(
+  ${interrupted} NAME manifest_not_synced
+  BEFORE "    Status status = file_system_->SyncDirectory(directory_);\n    for (; status"
+  AFTER "    Status status;\n    for (; status"
+  EXPECT "FAILED  . InterruptedRecoveryTest.ManifestWithoutADurableName")

@@ -188,12 +188,17 @@ TEST_F(RecoveryTest, ZerosAtTheEndAreNoDamage) {
 // power.
 class InterruptedRecoveryTest : public RecoveryTest {
  protected:
-  void InterruptEverywhere(RecoveryMode mode, const Contents& files, const Contents& expected) {
+  // `unsynced` is what a process does to the files before it dies.
+  void InterruptEverywhere(
+      RecoveryMode mode, const Contents& files, const Contents& expected,
+      const std::function<void()>& unsynced = [] {}) {
     for (uint64_t step = 1;; ++step) {
       uint64_t interrupted = 0;
       for (uint64_t seed = 0; seed < 80; ++seed) {
         SCOPED_TRACE(testing::Message() << "step " << step << " seed " << seed);
         RestoreFiles(files);
+        unsynced();
+        disk_.Kill();
         disk_.PowerOffAt(step);
         if (!Open(mode).ok()) ++interrupted;
         store_.reset();
@@ -278,6 +283,18 @@ TEST_F(InterruptedRecoveryTest, TornFirstRecord) {
   files[LogName(2)].resize(5);
   InterruptEverywhere(RecoveryMode::kTolerateTornTail, files, states_[3]);
   FailEverywhere(RecoveryMode::kTolerateTornTail, files, states_[3]);
+}
+
+// A checkpoint takes its new log back, and dies before the name of the manifest that says so is
+// durable: the log must not go before that.
+TEST_F(InterruptedRecoveryTest, ManifestWithoutADurableName) {
+  WriteThree();
+  Reopen();
+  Die();
+  InterruptEverywhere(RecoveryMode::kTolerateTornTail, Files(), states_[3], [this] {
+    disk_.InjectFault({.operation = stress::FileOperation::kSyncDirectory});
+    ASSERT_FALSE(WriteManifest(&disk_, kDirectory, {.snapshots = {}, .logs = {1}}).ok());
+  });
 }
 
 TEST_F(InterruptedRecoveryTest, FirstOpen) {
