@@ -27,6 +27,7 @@ struct CommandLine {
   std::vector<std::string> add_up;
   bool no_assertions = false;
   bool no_lockstep = false;
+  bool no_coverage = false;
   bool list = false;
   bool progress = false;
   bool update = false;
@@ -45,6 +46,7 @@ void DefineOptions(CLI::App* app, CommandLine* line) {
   app->add_flag("--spurious", run.spurious, "weak CAS and waits fail spuriously, once per object");
   app->add_flag("--no-assertions", line->no_assertions, "leave out the header's assertions");
   app->add_flag("--no-lockstep", line->no_lockstep, "do not follow the executions in the model");
+  app->add_flag("--no-coverage", line->no_coverage, "do not count the model's edges");
   app->add_option("--mutant", run.mutant, "weaken one order: ENTRY.order|success|failure=ORDER");
   app->add_option("--replay", run.replay, "the one execution with these choices, as lanes");
   app->add_flag("--lanes", run.always_lanes, "print the last execution as lanes");
@@ -302,6 +304,7 @@ int Main(int argc, char** argv) {
   }
   line.run.assertions = !line.no_assertions;
   line.run.lockstep = !line.no_lockstep;
+  line.run.coverage = !line.no_coverage;
   Report report(kTool);
   try {
     if (!line.add_up.empty()) {

@@ -70,6 +70,12 @@ class Reports(unittest.TestCase):
         self.assertEqual(row["result"], "COMPLETE")
         self.assertGreater(row["figures"]["executions"], 0)
 
+    def test_what_is_not_wanted_of_the_model_is_left_out(self):
+        for option, counted in (((), True), (("--no-lockstep",), False), (("--no-coverage",), False)):
+            with self.subTest(option):
+                _, report = self.report("--scenario", "serial_2x1", *option)
+                self.assertEqual("model_edges" in report["rows"][0]["figures"], counted)
+
     def test_a_random_search_is_never_complete(self):
         _, report = self.report("--scenario", "serial_3x1", "--scheduler", "random=500", "--seed", "7")
         self.assertEqual(report["rows"][0]["result"], "ok")
@@ -99,6 +105,18 @@ class Reports(unittest.TestCase):
             self.assertEqual(tool("--set", "quick", "--runs", runs).returncode, 10)
             self.assertEqual(tool("--set", "quick", "--runs", runs, "--update").returncode, 0)
             self.assertEqual(tool("--set", "quick", "--runs", runs).returncode, 0)
+
+    def test_an_update_changes_the_counts_alone(self):
+        run = {"scenario": "serial_2x1", "scheduler": "random=5-9", "stale_depth": 2, "one_step_links": True,
+               "spurious": True, "assertions": False, "lockstep": False, "coverage": False, "set": "quick",
+               "executions": 7}
+        with tempfile.TemporaryDirectory() as folder:
+            runs = os.path.join(folder, "runs.json")
+            with open(runs, "w", encoding="utf-8") as file:
+                json.dump([run], file)
+            self.assertEqual(tool("--set", "quick", "--runs", runs, "--update").returncode, 0)
+            with open(runs, encoding="utf-8") as file:
+                self.assertEqual(json.load(file), [run | {"executions": 4}])
 
     def test_a_run_of_no_set_is_not_left_out(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -49,8 +49,8 @@ def row(mode, runs):
                           and (run.get("set") == "nightly") == nightly)
 
     ended = [run for run in runs if run["scheduler"] in ("dpor", "dfs")]
-    followed = [run for run in ended if "edges" in run]
-    edges = {run["scenario"]: run["edges"] for run in followed}
+    followed = [run for run in ended if run.get("lockstep", True)]
+    edges = {run["scenario"]: run["edges"] for run in followed if "edges" in run}
     figures = (len(runs), executions(runs), executions(ended), executions(followed), sum(edges.values()),
                edges.get(f"{mode}_3x1", 0), random(False), random(True))
     return f"| {mode} | " + " | ".join(f"{figure:,}" for figure in figures) + " |"

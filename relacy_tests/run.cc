@@ -104,6 +104,7 @@ Run RunFromJson(const nlohmann::json& json) {
     run.spurious = json.value("spurious", run.spurious);
     run.assertions = json.value("assertions", run.assertions);
     run.lockstep = json.value("lockstep", run.lockstep);
+    run.coverage = json.value("coverage", run.coverage);
     run.executions = json.at("executions").get<std::uint64_t>();
     run.edges = json.value("edges", run.edges);
     run.set = json.value("set", run.set);
@@ -121,6 +122,7 @@ nlohmann::ordered_json ToJson(const Run& run) {
   if (run.spurious) json["spurious"] = true;
   if (!run.assertions) json["assertions"] = false;
   if (!run.lockstep) json["lockstep"] = false;
+  if (!run.coverage) json["coverage"] = false;
   if (run.set != usual.set) json["set"] = run.set;
   json["executions"] = run.executions;
   if (run.edges != usual.edges) json["edges"] = run.edges;
@@ -147,8 +149,8 @@ Outcome Execute(const Run& run, const std::function<void(std::uint64_t)>& progre
   settings.spurious = run.spurious;
   settings.assertions = run.assertions;
   settings.lockstep = run.lockstep;
-  settings.coverage =
-      options.search.strategy == Strategy::kDpor || options.search.strategy == Strategy::kDfs;
+  const auto strategy = options.search.strategy;
+  settings.coverage = run.coverage && (strategy == Strategy::kDpor || strategy == Strategy::kDfs);
   settings.mutation = ToMutation(run.mutant);
   const Outcome outcome = Explore(MakeSubject(*scenario), options);
   if (!run.mutant.empty() && !outcome.mutated_order_used) {
@@ -164,6 +166,7 @@ std::string Bounds(const Run& run) {
   if (run.spurious) text += ", spurious failures";
   if (!run.assertions) text += ", without the header's assertions";
   if (!run.lockstep) text += ", not in lockstep";
+  if (!run.coverage) text += ", edges not counted";
   if (!run.shard.empty()) text += ", shard " + run.shard;
   return text;
 }
@@ -175,6 +178,7 @@ std::string Arguments(const Run& run) {
   if (run.spurious) text += " --spurious";
   if (!run.assertions) text += " --no-assertions";
   if (!run.lockstep) text += " --no-lockstep";
+  if (!run.coverage) text += " --no-coverage";
   if (!run.mutant.empty()) text += " --mutant " + run.mutant;
   if (run.scheduler.starts_with("random")) text += " --seed " + std::to_string(run.seed);
   if (!run.shard.empty()) text += " --shard " + run.shard;

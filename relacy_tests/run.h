@@ -17,7 +17,8 @@ struct Run {
   bool one_step_links = false;
   bool spurious = false;
   bool assertions = true;
-  bool lockstep = true;  // where the model has all that the scenario does
+  bool lockstep = true;
+  bool coverage = true;  // of the model's edges by a search that is exhausted
   std::string mutant;    // ENTRY.order|success|failure=ORDER
   std::string replay;
   std::uint64_t seed = 1;
