@@ -80,7 +80,7 @@ class CrashScenario {
   static constexpr const char* kDirectory = "/disk/store";
   static constexpr uint64_t kMaxAttempts = 100;
   static constexpr uint64_t kMaxWrites = 48;  // of one life
-  static constexpr uint64_t kFewWrites = 4;   // … so that it often ends with the log's first record
+  static constexpr uint64_t kFewWrites = 4;  // … so that it often ends with the log's first record
   // Up to the name of its snapshot, made durable, and some of what that covers removed.
   static constexpr uint64_t kStepsOfCheckpoint = 18;
   static constexpr uint64_t kDirectorySyncsOfCheckpoint = 3;  // new log, manifest, snapshot

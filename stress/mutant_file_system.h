@@ -26,14 +26,15 @@ enum class Mutant : uint8_t {
   kNoParentFsync,        // nor that of the store's directory
   kNoRecoveredLogFsync,  // a recovered log is not made durable before the next is begun
   kRecoveredLogTrusted,  // it is synced, but not written again: a sync that failed before is hidden
-  kNoTruncate,           // a torn tail is left in the log
-  kShortWriteIgnored,    // an append that took only a part counts as whole
-  kNoRotatedLogFsync,    // a checkpoint goes on in a new log without making the old one durable
-  kNoSnapshotFsync,      // … gives its snapshot a name before that is durable
-  kNoRenameFsync,        // … removes logs before the name of what covers them is durable
-  kNoRecoveryFsync,      // … and so does an Open
-  kRenameBeforeFsync,    // a snapshot gets its name first, and is made durable then
-  kLogsRemovedEarly,     // a checkpoint removes what its snapshot covers before that is written
+  kEmptyLogTrusted,  // one that is read as empty is not synced, though it may have been cut to that
+  kNoTruncate,       // a torn tail is left in the log
+  kShortWriteIgnored,  // an append that took only a part counts as whole
+  kNoRotatedLogFsync,  // a checkpoint goes on in a new log without making the old one durable
+  kNoSnapshotFsync,    // … gives its snapshot a name before that is durable
+  kNoRenameFsync,      // … removes logs before the name of what covers them is durable
+  kNoRecoveryFsync,    // … and so does an Open
+  kRenameBeforeFsync,  // a snapshot gets its name first, and is made durable then
+  kLogsRemovedEarly,   // a checkpoint removes what its snapshot covers before that is written
   // The memtable's (faulty_memtable.h): an insert that took only a part counts as whole.
   kMemTableErrorSwallowed,
 };
@@ -43,13 +44,14 @@ struct MutantName {
   std::string_view name;
 };
 
-inline constexpr std::array<MutantName, 15> kMutants{{
+inline constexpr std::array<MutantName, 16> kMutants{{
     {Mutant::kNoFdatasync, "no_fdatasync"},
     {Mutant::kFdatasyncRetried, "fdatasync_retried"},
     {Mutant::kNoDirectoryFsync, "no_directory_fsync"},
     {Mutant::kNoParentFsync, "no_parent_fsync"},
     {Mutant::kNoRecoveredLogFsync, "no_recovered_log_fsync"},
     {Mutant::kRecoveredLogTrusted, "recovered_log_trusted"},
+    {Mutant::kEmptyLogTrusted, "empty_log_trusted"},
     {Mutant::kNoTruncate, "no_truncate"},
     {Mutant::kShortWriteIgnored, "short_write_ignored"},
     {Mutant::kNoRotatedLogFsync, "no_rotated_log_fsync"},
@@ -96,7 +98,11 @@ class MutantFileSystem final : public FileSystem {
     return forgotten ? Status::OK() : below_->SyncDirectory(directory);
   }
   Status SyncFile(const std::string& path) override {
-    if (Is(Mutant::kNoRecoveredLogFsync)) return Status::OK();
+    std::string contents;
+    const bool forgotten = Is(Mutant::kNoRecoveredLogFsync) ||
+                           (Is(Mutant::kEmptyLogTrusted) &&
+                            below_->ReadFile(path, &contents).ok() && contents.empty());
+    if (forgotten) return Status::OK();
     return Is(Mutant::kRecoveredLogTrusted) ? below_->FsyncOnly(path) : below_->SyncFile(path);
   }
   Status Truncate(const std::string& path, uint64_t size) override {
