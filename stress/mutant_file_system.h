@@ -26,15 +26,15 @@ enum class Mutant : uint8_t {
   kNoParentFsync,        // nor that of the store's directory
   kNoRecoveredLogFsync,  // a recovered log is not made durable before the next is begun
   kRecoveredLogTrusted,  // it is synced, but not written again: a sync that failed before is hidden
-  kEmptyLogTrusted,  // one that is read as empty is not synced, though it may have been cut to that
-  kNoTruncate,       // a torn tail is left in the log
-  kShortWriteIgnored,  // an append that took only a part counts as whole
-  kNoRotatedLogFsync,  // a checkpoint goes on in a new log without making the old one durable
-  kNoSnapshotFsync,    // … gives its snapshot a name before that is durable
-  kNoRenameFsync,      // … removes logs before the name of what covers them is durable
-  kNoRecoveryFsync,    // … and so does an Open
-  kRenameBeforeFsync,  // a snapshot gets its name first, and is made durable then
-  kLogsRemovedEarly,   // a checkpoint removes what its snapshot covers before that is written
+  kEmptyLogTrusted,      // one that reads as empty is not synced: it may have been cut to that
+  kNoTruncate,           // a torn tail is left in the log
+  kShortWriteIgnored,    // an append that took only a part counts as whole
+  kNoRotatedLogFsync,    // a checkpoint goes on in a new log without making the old one durable
+  kNoSnapshotFsync,      // … gives its snapshot a name before that is durable
+  kNoRenameFsync,        // … removes logs before the name of what covers them is durable
+  kNoRecoveryFsync,      // … and so does an Open
+  kRenameBeforeFsync,    // a snapshot gets its name first, and is made durable then
+  kLogsRemovedEarly,     // a checkpoint removes what its snapshot covers before that is written
   // The memtable's (faulty_memtable.h): an insert that took only a part counts as whole.
   kMemTableErrorSwallowed,
 };
