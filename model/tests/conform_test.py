@@ -144,12 +144,12 @@ class Conform(unittest.TestCase):
         self.assertEqual(code, OK, said)
 
     def test_clocks_that_differ_reject_nothing(self):
-        for mode in MODES:
-            header, *events, end = self.traces[f"{mode} none"]
+        for kind in (f"{mode} {calls}" for mode in MODES for calls in ("none", "none stalls")):
+            header, *events, end = self.traces[kind]
             skewed = [{**e, "ns": e["ns"] + 500000 * (e["thread"] == "t3")} for e in events]
             without_clock = [{k: v for k, v in e.items() if k != "ns"} for e in events]
             for name, changed in (("skewed", skewed), ("none", without_clock)):
-                with self.subTest(f"{mode} {name}"):
+                with self.subTest(f"{kind} {name}"):
                     code, said = self.conform([header, *changed, end])
                     self.assertEqual(code, OK, said)
 
@@ -274,12 +274,14 @@ class Conform(unittest.TestCase):
             self.assertEqual(fields, documented[action], action)
 
     def test_a_porter_may_record_less(self):
-        needed = ("thread", "event", "write", "action", "count", "sync", "disable_wal", "disable_memtable", "callback",
-                  "callback_alone", "status", "read", "sequence")
-        header, *events, end = self.traces["parallel none"]
-        less = [{field: event[field] for field in needed if field in event} for event in events]
-        code, said = self.conform([header, *less, end])
-        self.assertEqual(code, OK, said)
+        needed = ("thread", "event", "write", "action", "count", "sync", "disable_wal", "disable_memtable", "no_slowdown",
+                  "unbatched", "callback", "callback_alone", "status", "read", "sequence")
+        for kind in ("parallel none", "pipelined none stalls", "two_queues none stalls"):
+            with self.subTest(kind):
+                header, *events, end = self.traces[kind]
+                less = [{field: event[field] for field in needed if field in event} for event in events]
+                code, said = self.conform([header, *less, end])
+                self.assertEqual(code, OK, said)
 
     def test_a_limit_is_not_reported_as_a_result(self):
         path = os.path.join(self.folder.name, "serial none")
