@@ -35,7 +35,8 @@
 // memtable as it is: overwritten and deleted versions stay in memory until the store is opened
 // again. While it writes it takes a block of memory, and Open takes as much as the largest file.
 // Thread safety: all functions may be called concurrently, but for the destructor. Iterators belong
-// to one thread at a time, and may not outlive their store.
+// to one thread at a time, and may not outlive their store. After a fork only the parent may use a
+// store; the child may not even destroy it (leave by _exit): file and lock are the parent's.
 #pragma once
 
 #include <cstdint>
@@ -160,7 +161,7 @@ class BasicStore {
 
   // Everything acknowledged before the call is durable when it returns OK, disable_wal or not, and
   // the logs from before it are gone. After a failure nothing acknowledged is lost, and unless the
-  // log itself failed writes go on. REQUIRES: not called from a callback.
+  // log itself failed writes go on.
   Status Checkpoint() {
     checkpoint_mutex_.lock();
     Status status = TakeCheckpoint();

@@ -11,6 +11,8 @@ namespace bellwether {
 
 // Runs when the write is about to be logged, in the leader's thread, with no write in between. A
 // failure fails this write alone: it takes no sequence, and nothing of it reaches the log.
+// REQUIRES (of both kinds): it throws nothing, and calls nothing of the store or the path that
+// writes, syncs or closes: that would wait for the leader, which is its own thread.
 class WriteCallback {
  public:
   WriteCallback() = default;
