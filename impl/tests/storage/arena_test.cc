@@ -6,14 +6,18 @@
 #include <cstdint>
 #include <cstring>
 #include <random>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "bellwether/sync/std_sync.h"
+#include "interposed_sync.h"
 
 namespace bellwether {
 namespace {
+
+using testing::InterposedSync;
 
 using Piece = std::pair<char*, size_t>;
 
@@ -71,6 +75,23 @@ TEST(Arena, ABlockIsFilledToItsLastByteAndNoFurther) {
   EXPECT_NE(enough.Allocate(1), nullptr);
   EXPECT_EQ(too_little.Allocate(1), nullptr);
   EXPECT_EQ(too_little.MemoryUsage(), 0U);
+}
+
+// Between the look at the current block and its replacement another thread replaces it.
+TEST(Arena, TheBlockOfALostRaceIsGivenBack) {
+  Arena<InterposedSync> arena(SIZE_MAX);
+  void* others = nullptr;
+  InterposedSync::before_cas = [&](std::string_view) {
+    InterposedSync::before_cas = nullptr;
+    others = arena.Allocate(8);
+  };
+  void* const own = arena.Allocate(8);
+  EXPECT_NE(own, nullptr);
+  EXPECT_NE(own, others);
+  const size_t usage = arena.MemoryUsage();
+  Arena<InterposedSync> one_block(usage);
+  EXPECT_NE(one_block.Allocate(8), nullptr);
+  EXPECT_EQ(one_block.MemoryUsage(), usage);
 }
 
 TEST(Arena, TheLimitIsANullPointerAndSmallerPiecesStillFit) {

@@ -114,13 +114,15 @@ TEST(DurableWatermark, IsReadAcrossABlock) {
     WalWriter writer(std::make_unique<MemoryFile>(&journal), {1, true});
     const size_t watermark =
         kMaxHeadSize - 2 - kGapAnnotation.size() - 2 * sizeof(uint64_t) - kBatchHeaderSize;
-    const size_t size = kWalBlockSize - 2 * kWalHeaderSize - watermark - first;
-    ASSERT_TRUE(writer.AddRecord(1, TestGroup{{BatchOfSize(size)}}).ok());
+    const size_t size = kWalBlockSize - 3 * kWalHeaderSize - 2 * watermark - 100 - first;
+    ASSERT_TRUE(writer.AddRecord(1, TestGroup{{BatchOfSize(100)}}).ok());
+    const size_t second = journal.contents.size();
+    ASSERT_TRUE(writer.AddRecord(2, TestGroup{{BatchOfSize(size)}}).ok());
     ASSERT_EQ(journal.contents.size(), kWalBlockSize - kWalHeaderSize - first);
     ASSERT_TRUE(writer.Sync().ok());
-    ASSERT_TRUE(writer.AddRecord(2, TestGroup{{BatchOfSize(500)}}).ok());
+    ASSERT_TRUE(writer.AddRecord(3, TestGroup{{BatchOfSize(500)}}).ok());
     std::string contents = journal.contents;
-    contents[100] ^= 1;
+    contents[second + 100] ^= 1;
     WalEnd end{};
     (void)Read(contents, &end);
     EXPECT_EQ(end, WalEnd::kCorruption) << first;

@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kNever = -1;
 int allocations_left = kNever;
+bool once = false;  // one allocation fails, and those behind it do not
 bool failed = false;
 
 }  // namespace
@@ -29,6 +30,7 @@ bool failed = false;
 [[gnu::noinline]] void* operator new(size_t size) {
   if (allocations_left == 0) {
     failed = true;
+    if (once) allocations_left = kNever;
     throw std::bad_alloc();
   }
   if (allocations_left > 0) --allocations_left;
@@ -43,7 +45,8 @@ namespace {
 
 // Runs `operation` with its first, second, ... allocation failing, until it meets no failure.
 template <class Operation>
-void ForEachAllocation(const Operation& operation) {
+void ForEachAllocation(const Operation& operation, bool fails_once) {
+  once = fails_once;
   bool met = true;
   int runs = 0;
   for (int n = 0; met; ++n, ++runs) {
@@ -55,6 +58,11 @@ void ForEachAllocation(const Operation& operation) {
     met = failed;
   }
   EXPECT_GT(runs, 1) << "an operation that never allocates tests nothing";
+}
+
+template <class Operation>
+void ForEachAllocation(const Operation& operation) {
+  for (const bool fails_once : {false, true}) ForEachAllocation(operation, fails_once);
 }
 
 // The outcome of one operation, looked at while memory is there again.

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "bellwether/storage/posix_file_system.h"
+#include "bellwether/store/store.h"
 
 namespace {
 
@@ -193,6 +194,20 @@ TEST_F(PosixCallsTest, APreallocatedFileIsCutDurablyWhenItIsClosed) {
   EXPECT_TRUE(WithFailing("ftruncate", EINTR, close).ok());
   EXPECT_THAT(calls.made, ElementsAre("ftruncate", "ftruncate", "fsync", "close"));
   EXPECT_TRUE(Made(kDurable, close).empty()) << "closed already";
+}
+
+TEST_F(PosixCallsTest, AStoreSaysThatItsLogCouldNotBeCut) {
+  const std::string directory = directory_ + "/store";
+  std::unique_ptr<Store> store;
+  ASSERT_TRUE(Store::Open({.preallocate_log_bytes = 10000}, directory, &store).ok());
+  EXPECT_FALSE(WithFailing("ftruncate", EIO, [&] { return store->Close(); }).ok());
+  store.reset();
+  std::vector<std::string> names;
+  ASSERT_TRUE(fs_->ListDirectory(directory, &names).ok());
+  for (const std::string& name : names) {
+    EXPECT_TRUE(fs_->RemoveFile(directory + "/" + name).ok());
+  }
+  EXPECT_EQ(::rmdir(directory.c_str()), 0);
 }
 
 TEST_F(PosixCallsTest, WhatCouldNotBePreallocatedIsRemoved) {

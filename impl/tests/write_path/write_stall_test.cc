@@ -86,11 +86,13 @@ TEST_P(WriteStallTest, AStallFailsNoSlowdownAtOnceAndEndsWithTheCheckpoint) {
 TEST_P(WriteStallTest, AWriteWithoutMemtableStallsToo) {
   gate_.Open();
   log_.bytes = 1000;
+  Gate blocks;
+  HookedSync::before_blocking = [&] { blocks.Open(); };
   std::thread prepares([&] {
     const TestBatch prepare{'p'};
     EXPECT_TRUE(path_.Write({.disable_memtable = true}, &prepare).status.ok());
   });
-  WaitForStall();
+  blocks.Pass();
   EXPECT_TRUE(path_
                   .RunUnbatched([&] {
                     log_.bytes = 0;
@@ -98,6 +100,7 @@ TEST_P(WriteStallTest, AWriteWithoutMemtableStallsToo) {
                   })
                   .ok());
   prepares.join();
+  HookedSync::Unhook();
   EXPECT_TRUE(path_.Quiet());
 }
 
