@@ -49,6 +49,14 @@ WorkloadOptions WorkloadOf(const Options& options) {
           .no_slowdown_percent = 20};
 }
 
+WorkerOptions WorkersOf(const Options& options, uint64_t writes) {
+  return {.seed = options.seed,
+          .writes = writes,
+          .read_percent = 30,
+          .checkpoint_per_mille = kCheckpointPerMille,
+          .pin = options.pin};
+}
+
 std::string Repeat(const Options& options, const Mode& mode, uint32_t threads) {
   char seconds[32];
   (void)std::snprintf(seconds, sizeof(seconds), "%g", options.seconds);
@@ -82,13 +90,8 @@ void Live(const Options& options, uint32_t threads, const Workload& workload,
           FaultyStore<Sync>* store, Ledger* ledger, Progress* progress, RunResult* result) {
   const uint64_t most = options.trace.empty() ? kWritesOfOneRun : kWritesOfATrace;
   AckTable table(threads, kWritesOfOneRun / threads);
-  Workers<FaultyStore<Sync>> workers(workload,
-                                     {.seed = options.seed,
-                                      .writes = most,
-                                      .read_percent = 30,
-                                      .checkpoint_per_mille = kCheckpointPerMille,
-                                      .pin = options.pin},
-                                     ledger->next_number(), store, &table);
+  Workers<FaultyStore<Sync>> workers(workload, WorkersOf(options, most), ledger->next_number(),
+                                     store, &table);
   const Stopwatch stopwatch;
   workers.Start();
   const auto goes_on = [&] {
@@ -120,12 +123,7 @@ template <SyncPolicy Sync>
 void LiveToMemTableError(const Options& options, uint32_t threads, const Workload& workload,
                          FaultyStore<Sync>* store, Ledger* ledger, RunResult* result) {
   AckTable table(threads, kWritesToFault);
-  Workers<FaultyStore<Sync>> workers(workload,
-                                     {.seed = options.seed,
-                                      .writes = kWritesToFault,
-                                      .read_percent = 30,
-                                      .checkpoint_per_mille = kCheckpointPerMille,
-                                      .pin = options.pin},
+  Workers<FaultyStore<Sync>> workers(workload, WorkersOf(options, kWritesToFault),
                                      ledger->next_number(), store, &table);
   MemTableFault::Arm(1 + Random(options.seed).Below(kFirstInserts),
                      /*swallowed=*/!options.mutant.empty());

@@ -29,6 +29,19 @@ class SalvageTest : public StoreTest {
     files_ = Files();
   }
 
+  // Snapshots 2, of a, and 3, of a and b; files_ are those behind the second. Those before it.
+  Contents CheckpointTwice() {
+    Reopen();
+    Put("a", "1");
+    EXPECT_TRUE(store_->Checkpoint().ok());
+    Contents before = Files();
+    Put("b", "2");
+    EXPECT_TRUE(store_->Checkpoint().ok());
+    store_.reset();
+    files_ = Files();
+    return before;
+  }
+
   // Opens `files`, and says what was left out.
   std::vector<RecoveryGap> Salvage(const Contents& files, RecoveryMode mode) {
     RestoreFiles(files);
@@ -205,14 +218,7 @@ TEST_F(SalvageTest, AMissingSnapshot) {
 }
 
 TEST_F(SalvageTest, AnOlderSnapshotServes) {
-  Reopen();
-  Put("a", "1");
-  ASSERT_TRUE(store_->Checkpoint().ok());
-  const Contents before = Files();
-  Put("b", "2");
-  ASSERT_TRUE(store_->Checkpoint().ok());
-  store_.reset();
-  files_ = Files();
+  const Contents before = CheckpointTwice();
   files_.erase("MANIFEST");
   files_["000002.snapshot"] = before.at("000002.snapshot");
   files_["000003.snapshot"].back() ^= 1;
@@ -248,14 +254,7 @@ TEST_F(SalvageTest, NothingIsChangedBeforeWhatWasKeptIsDurable) {
   expect_unchanged();
 
   RestoreFiles({});
-  Reopen();
-  Put("a", "1");
-  ASSERT_TRUE(store_->Checkpoint().ok());
-  const Contents before = Files();
-  Put("b", "2");
-  ASSERT_TRUE(store_->Checkpoint().ok());
-  store_.reset();
-  files_ = Files();
+  const Contents before = CheckpointTwice();
   for (const auto& [name, contents] : before) files_.emplace(name, contents);
   files_["000003.snapshot"].back() ^= 1;
   expect_unchanged();
@@ -271,17 +270,11 @@ TEST_F(SalvageTest, NumbersOfSevenDigitsComeBehindThoseOfSix) {
   Reopen();
   EXPECT_EQ(Keys(), "ab");
   store_.reset();
-  Contents files = Files();
-  EXPECT_TRUE(files.contains("1000000.log"));
+  EXPECT_TRUE(Files().contains("1000000.log"));
   RestoreFiles({});
-  Reopen();
-  Put("a", "1");
-  ASSERT_TRUE(store_->Checkpoint().ok());
-  files = {{"999999.snapshot", Files().at("000002.snapshot")}};
-  Put("b", "2");
-  ASSERT_TRUE(store_->Checkpoint().ok());
-  files["1000000.snapshot"] = Files().at("000003.snapshot");
-  RestoreFiles(files);
+  const Contents before = CheckpointTwice();
+  RestoreFiles({{"999999.snapshot", before.at("000002.snapshot")},
+                {"1000000.snapshot", files_.at("000003.snapshot")}});
   options_.create_if_missing = false;
   Reopen();
   EXPECT_EQ(Keys(), "ab") << "the newer one";
